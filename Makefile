@@ -1,0 +1,49 @@
+# Everything runs in .venv, which the first target that needs it makes from pyproject.toml.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+STAMP := .venv/.installed
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types unit integration bench build clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP) ## the main job on real input, about a minute: send, consume, kill a consumer, look at the rows
+	@$(PY) -m pgqueue demo
+
+test: $(STAMP) ## every lane below, through PgBouncer as well; a skipped test counts as a failure
+	@$(PY) scripts/lanes.py lint types unit integration
+
+lint: $(STAMP) ## ruff (rules and format) and the floors of the house (import-linter)
+	@$(PY) scripts/lanes.py lint
+
+format: $(STAMP) ## let ruff format the code and sort the imports
+	@$(PY) -m ruff check --select I --fix --quiet . && $(PY) -m ruff format .
+
+types: $(STAMP) ## mypy, strict
+	@$(PY) scripts/lanes.py types
+
+unit: $(STAMP) ## tests without database, network or sleep: seconds
+	@$(PY) scripts/lanes.py unit
+
+integration: $(STAMP) ## tests against a real Postgres and a real PgBouncer: minutes
+	@$(PY) scripts/lanes.py integration
+
+bench: $(STAMP) ## our engine beside pgmq's SQL and a bare table
+	@$(PY) -m benchmarks
+
+build: $(STAMP) ## wheel and sdist into dist/
+	@rm -rf dist && $(PY) -m build --outdir dist . >/dev/null && ls dist
+
+clean: ## remove .venv, caches and built files; no data
+	@rm -rf .venv build dist .lanes .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pgqueue needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; say which: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) can make no virtual environment: its module ensurepip is missing. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "making .venv (once, and again when pyproject.toml changes)"
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --editable '.[dev]'
+	@touch $@

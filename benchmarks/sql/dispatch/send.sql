@@ -1,0 +1,1 @@
+select pgqueue.send('bench', :payload::jsonb);

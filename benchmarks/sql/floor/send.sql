@@ -1,0 +1,1 @@
+insert into messages (message) values (:payload::jsonb) returning msg_id;

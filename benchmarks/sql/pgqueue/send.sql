@@ -1,0 +1,1 @@
+select pgqueue.send__bench(:payload::jsonb);

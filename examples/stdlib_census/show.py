@@ -1,0 +1,175 @@
+"""The whole job with everything that happens on the way: what `pgqueue demo` and `make demo` run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from census import QUEUE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from send_all import add_broken_files, parses, send_all, standard_library
+
+from pgqueue import PgQueue
+
+HERE = Path(__file__).parent
+LONGEST = 300.0
+VT = 5
+console = Console(stderr=True, soft_wrap=True)
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def main(dsn: str, limit: int | None = None) -> bool:
+    """Run the job on this database; True when every file is counted or dead, and rightly so."""
+    started = time.monotonic()
+    environment = {**os.environ, "PGQUEUE_DSN": dsn}
+    subprocess.run(
+        [sys.executable, "-m", "pgqueue", "migrate"], env=environment, stdout=sys.stderr, check=True
+    )
+    files = gather(limit)
+    with PgQueue(dsn) as queue, psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+        prepare(queue, connection)
+        with progress("sending, in one transaction with our own rows", len(files)) as bar:
+            send_all(dsn, files, lambda: bar.advance(bar.task_ids[0]))
+        codes = consume(dsn, connection, len(files))
+        faults = check(connection, codes)
+        report(connection, time.monotonic() - started)
+    for fault in faults:
+        console.print(f"[red]wrong: {fault}")
+    return not faults
+
+
+def gather(limit: int | None) -> list[Path]:
+    """Return the files; at least three of them don't parse."""
+    files = standard_library()
+    refused = [path for path in files if "bad" in path.name or "lib2to3" in path.parts]
+    if limit is not None:
+        files = sorted({*files[:limit], *refused})
+    if not any(not parses(path) for path in refused):
+        files += add_broken_files(Path(tempfile.gettempdir()) / "pgqueue_demo_broken_files")
+    return files
+
+
+def prepare(queue: PgQueue, connection: Connection) -> None:
+    """Make the queue and the tables anew, so that the demo can run any number of times."""
+    queue.drop_queue(QUEUE, force=True)
+    queue.create_queue(QUEUE, settings={"vt": VT, "health_stale": 60})
+    connection.execute((HERE / "schema.sql").read_bytes())
+
+
+def progress(title: str, total: int) -> Progress:
+    """Return a bar on stderr with one task."""
+    bar = Progress(
+        TextColumn("{task.description:48}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    bar.add_task(title, total=total)
+    return bar
+
+
+def consume(dsn: str, connection: Connection, total: int) -> list[int]:
+    """Run two consumers until nothing waits, kill the first one half-way; return their exit codes."""
+    log = Path(tempfile.gettempdir()) / f"pgqueue_demo_{os.getuid()}.log"
+    command = [sys.executable, "-m", "pgqueue", "consume", QUEUE, "--app", "census:app", "--concurrency", "4"]
+    with log.open("wb") as output:
+        consumers = [
+            subprocess.Popen(command, cwd=HERE, env={**os.environ, "PGQUEUE_DSN": dsn}, stderr=output)
+            for _ in range(2)
+        ]
+        try:
+            wait(connection, consumers, total)
+            consumers[1].send_signal(signal.SIGTERM)
+            return [consumer.wait(60) for consumer in consumers]
+        finally:
+            for consumer in consumers:
+                consumer.kill()
+            console.print(f"[dim]the consumers' log: {log}")
+
+
+def wait(connection: Connection, consumers: list[subprocess.Popen[bytes]], total: int) -> None:
+    """Follow the tables until every file is counted or dead."""
+    deadline = time.monotonic() + LONGEST
+    with progress("two consumers parse", total) as bar:
+        while (done := settled(connection)) < total and time.monotonic() < deadline:
+            bar.update(bar.task_ids[0], completed=done)
+            if done >= total // 2 and consumers[0].poll() is None:
+                consumers[0].kill()
+                bar.console.print(
+                    f"killed consumer {consumers[0].pid} with SIGKILL in the middle of its work"
+                )
+                bar.update(
+                    bar.task_ids[0], description=f"one consumer is left; the rest is back after {VT} s"
+                )
+            if consumers[1].poll() is not None:
+                break
+            time.sleep(0.05)
+        bar.update(bar.task_ids[0], completed=settled(connection))
+
+
+def settled(connection: Connection) -> int:
+    """Count the files that are counted or dead."""
+    sql = "select (select count(*) from pgqueue_demo.counted) + (select count(*) from pgqueue.dead_letters where queue = %s)"
+    (count,) = connection.execute(sql, (QUEUE,)).fetchone() or (0,)
+    return int(count)
+
+
+def check(connection: Connection, codes: list[int]) -> list[str]:
+    """Compare what the tables say with what must be; return what is wrong."""
+    faults = []
+    if codes != [-signal.SIGKILL, 0]:
+        faults.append(f"the consumers' exit codes are {codes}, not [-9, 0]")
+    left = connection.execute("select count(*) from pgqueue.messages where queue = %s", (QUEUE,)).fetchone()
+    if left != (0,):
+        faults.append(f"{left} messages are left")
+    twice_or_never = connection.execute(
+        "select s.path from pgqueue_demo.source_file s left join pgqueue_demo.counted c using (path)"
+        " left join pgqueue.dead_letters d on d.queue = %s and d.msg_id = s.msg_id"
+        " where (c.path is null) = (d.msg_id is null)",
+        (QUEUE,),
+    ).fetchall()
+    if twice_or_never:
+        faults.append(f"neither counted nor dead, or both: {twice_or_never[:5]}")
+    dead = connection.execute(
+        "select message -> 'kwargs' ->> 'path' from pgqueue.dead_letters where queue = %s", (QUEUE,)
+    ).fetchall()
+    faults += [f"{path} is dead, but it parses" for (path,) in dead if parses(Path(path))]
+    return faults
+
+
+def report(connection: Connection, seconds: float) -> None:
+    """Show the tables' own account, and how to go on."""
+    out = Console(soft_wrap=True)
+    cursor = connection.execute((HERE / "report.sql").read_bytes())
+    table = Table(title=f"the census, from plain SQL, after {seconds:.0f} s")
+    for column in cursor.description or ():
+        table.add_column(column.name, justify="right")
+    table.add_row(*(f"{value or 0:,}" for value in cursor.fetchone() or ()))
+    out.print(table)
+    dead = Table(title="dead letters: exactly the files that ast refuses")
+    for name, width in (("msg_id", 8), ("reason", 14), ("error", 90)):
+        dead.add_column(name, overflow="ellipsis", no_wrap=True, min_width=min(width, 40), max_width=width)
+    for row in connection.execute(
+        "select msg_id, reason, regexp_replace(error, '^.*/', '') from pgqueue.dead_letters where queue = %s order by 1",
+        (QUEUE,),
+    ):
+        dead.add_row(*map(str, row))
+    out.print(dead)
+    out.print("Go on by hand:", style="bold")
+    for line in (
+        "pgqueue queues show demo_census",
+        "pgqueue dead list demo_census",
+        "pgqueue dead redrive demo_census --all --yes && pgqueue peek demo_census",
+        'psql "$(pgqueue embedded dsn)"     (then: select * from pgqueue.queues;)',
+    ):
+        out.print(f"  {line}")

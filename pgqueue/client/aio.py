@@ -1,0 +1,213 @@
+"""`AsyncPgQueue`: the everyday verbs for asyncio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pgqueue.call import Call
+from pgqueue.client.doors import direct_door, work_door
+from pgqueue.db.liveness import AsyncConnection
+from pgqueue.db.runner import CALL_TIMEOUT, MAX_CONNECTIONS, AsyncConnectionRunner, AsyncRunner
+from pgqueue.dead_letter import calls as dead_letter_calls
+from pgqueue.dead_letter.model import DeadLetter
+from pgqueue.message import calls
+from pgqueue.message.model import Message, Outcome, WaitingMessage
+from pgqueue.message.rules import Seconds
+from pgqueue.queue import calls as queue_calls
+from pgqueue.queue.model import QueueInfo, QueueSettings
+
+T = TypeVar("T")
+
+
+class AsyncPgQueue:
+    """`PgQueue` for asyncio. It belongs to the event loop of its first call."""
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        direct_dsn: str | None = None,
+        role: str = "client",
+        call_timeout: float = CALL_TIMEOUT,
+        max_connections: int = MAX_CONNECTIONS,
+        async_commit: bool = True,
+    ) -> None:
+        """`call_timeout` bounds every call. `async_commit` spares reads and acks the wait for the disk.
+
+        `dsn` may lead through a transaction pooler; `direct_dsn` (PGQUEUE_DIRECT_DSN) may not, and is
+        optional.
+        """
+        self.direct_door = direct_door(direct_dsn, dsn, os.environ, role)
+        self._runner: AsyncRunner | AsyncConnectionRunner = AsyncRunner(
+            work_door(dsn, os.environ, role),
+            call_timeout=call_timeout,
+            max_connections=max_connections,
+            async_commit=async_commit,
+        )
+
+    async def run(self, call: Call[T]) -> T:
+        """Run a call of any room."""
+        return await self._runner.run(call)
+
+    def on(self, connection: AsyncConnection) -> Self:
+        """Return this client on your own psycopg connection: its verbs are part of your transaction.
+
+        It never commits, rolls back, closes, repeats or changes a setting; your time-outs count. Through
+        PgBouncer open the connection with prepare_threshold=None. Raises: InvalidInput for a connection that
+        is closed, in a failed transaction, in pipeline mode, or none of psycopg 3.
+        """
+        bound = object.__new__(type(self))
+        bound.direct_door = None
+        bound._runner = AsyncConnectionRunner(connection)
+        return bound
+
+    async def send(
+        self,
+        queue: str,
+        message: object,
+        *,
+        headers: Mapping[str, object] | None = None,
+        delay: Seconds = 0,
+        key: str | None = None,
+        group_key: str | None = None,
+        priority: int = 0,
+    ) -> int:
+        """Send one message and return its msg_id. With a `key` it is safe to repeat."""
+        return await self.run(
+            calls.send(
+                queue, message, headers=headers, delay=delay, key=key, group_key=group_key, priority=priority
+            )
+        )
+
+    async def send_many(
+        self,
+        queue: str,
+        messages: Sequence[object],
+        *,
+        headers: Sequence[Mapping[str, object] | None] | None = None,
+        delay: Seconds = 0,
+        keys: Sequence[str | None] | None = None,
+        group_keys: Sequence[str | None] | None = None,
+        priority: int = 0,
+    ) -> list[int]:
+        """Send up to 10,000 messages in one statement, all or none; return their ids in order."""
+        return await self.run(
+            calls.send_batch(
+                queue,
+                messages,
+                headers=headers,
+                delay=delay,
+                keys=keys,
+                group_keys=group_keys,
+                priority=priority,
+            )
+        )
+
+    async def read(
+        self,
+        queue: str,
+        *,
+        vt: Seconds | None = None,
+        qty: int = 1,
+        filter: Mapping[str, object] | None = None,  # noqa: A002 - the word of the SQL surface
+        holder: str | None = None,
+    ) -> list[Message]:
+        """Lease up to `qty` visible messages for `vt`; settle each with its receipt."""
+        return await self.run(calls.read(queue, vt=vt, qty=qty, filter=filter, holder=holder))
+
+    async def pop(self, queue: str, *, qty: int = 1) -> list[Message]:
+        """Take up to `qty` messages out at once: delivered at most once."""
+        return await self.run(calls.pop(queue, qty=qty))
+
+    async def peek(
+        self, queue: str, state: str | None = None, after_id: int = 0, qty: int = 20
+    ) -> list[WaitingMessage]:
+        """Look at waiting messages without leasing them."""
+        return await self.run(calls.peek(queue, state, after_id, qty))
+
+    async def delete(self, queue: str, msg_id: int, receipt: int | None = None) -> Outcome:
+        """Remove one message: the ack."""
+        return await self.run(calls.delete(queue, msg_id, receipt))
+
+    async def delete_many(
+        self, queue: str, msg_ids: Sequence[int], receipts: Sequence[int | None] | None = None
+    ) -> dict[int, Outcome]:
+        """Remove many messages in one statement."""
+        return await self.run(calls.delete_batch(queue, msg_ids, receipts))
+
+    async def archive(self, queue: str, msg_id: int, receipt: int | None = None) -> Outcome:
+        """Remove one message and keep it in the archive."""
+        return await self.run(calls.archive(queue, msg_id, receipt))
+
+    async def set_vt(self, queue: str, msg_id: int, vt: Seconds, receipt: int | None = None) -> Outcome:
+        """Let one message become visible `vt` from now; prolongs a lease."""
+        return await self.run(calls.set_vt(queue, msg_id, vt, receipt))
+
+    async def release(self, queue: str, msg_id: int, receipt: int | None = None) -> Outcome:
+        """Give one lease back: visible at once, and not counted against max_reads."""
+        return await self.run(calls.release(queue, msg_id, receipt))
+
+    async def retry(
+        self, queue: str, msg_id: int, delay: Seconds, error: str | None = None, receipt: int | None = None
+    ) -> Outcome:
+        """Give one lease back after a failure: visible again after `delay`."""
+        return await self.run(calls.retry(queue, msg_id, delay, error, receipt))
+
+    async def bury(
+        self, queue: str, msg_id: int, reason: str, error: str | None = None, receipt: int | None = None
+    ) -> Outcome:
+        """Move one message to the dead letters."""
+        return await self.run(calls.bury(queue, msg_id, reason, error, receipt))
+
+    async def dead_letters(
+        self, queue: str, *, after_id: int = 0, qty: int = 20, waiting_only: bool = False
+    ) -> list[DeadLetter]:
+        """Return dead letters by msg_id; `waiting_only` leaves out the redriven ones."""
+        call = dead_letter_calls.dead_letters(queue, after_id=after_id, qty=qty, waiting_only=waiting_only)
+        return await self.run(call)
+
+    async def redrive(self, queue: str, msg_ids: Sequence[int] | None = None) -> dict[int, int]:
+        """Send dead letters (None: all) again as new messages; return {old id: new id}."""
+        return await self.run(dead_letter_calls.redrive(queue, msg_ids))
+
+    async def create_queue(
+        self, queue: str, kind: str | None = None, settings: Mapping[str, object] | None = None
+    ) -> None:
+        """Create a queue. Twice with the same arguments is harmless."""
+        return await self.run(queue_calls.create_queue(queue, kind, settings))
+
+    async def drop_queue(self, queue: str, *, force: bool = False) -> bool:
+        """Drop a queue, with `force` also one that holds messages; False when there was none."""
+        return await self.run(queue_calls.drop_queue(queue, force=force))
+
+    async def purge_queue(self, queue: str) -> int:
+        """Remove every waiting message of a queue and return how many."""
+        return await self.run(queue_calls.purge_queue(queue))
+
+    async def configure_queue(self, queue: str, settings: Mapping[str, object]) -> QueueSettings:
+        """Change some settings of a queue and return the effective ones."""
+        return await self.run(queue_calls.configure_queue(queue, settings))
+
+    async def list_queues(self) -> list[QueueInfo]:
+        """Return every queue with its counts and settings, by name."""
+        return await self.run(queue_calls.list_queues())
+
+    async def metrics(self, queue: str | None = None) -> list[QueueInfo]:
+        """Return the counts of one queue, or of all."""
+        return await self.run(queue_calls.metrics(queue))
+
+    async def close(self) -> None:
+        """Close the client's own connections; on your connection it does nothing. Safe to repeat."""
+        if isinstance(self._runner, AsyncRunner):
+            await self._runner.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,62 @@
+"""The calls that settle what a consumer holds: verdicts of one queue and one verb become one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pgqueue.call import Call, Rows
+from pgqueue.consumer.model import Held, QueuePlan, Verb, Verdict
+from pgqueue.errors import StaleReceipt
+from pgqueue.message import calls
+from pgqueue.message.model import Outcome
+
+
+def settle(plan: QueuePlan, verb: Verb, ended: Sequence[tuple[Held, Verdict]]) -> Call[dict[int, Outcome]]:
+    """Build the call that settles these messages, each fenced by its receipt."""
+    queue = plan.queue
+    ids = [held.message.msg_id for held, _ in ended]
+    receipts = [held.message.receipt for held, _ in ended]
+    verdicts = [verdict for _, verdict in ended]
+    errors = [verdict.error for verdict in verdicts]
+    match verb:
+        case Verb.DELETE:
+            return as_asked(calls.delete_batch(queue, ids, receipts), plan)
+        case Verb.ARCHIVE:
+            return calls.archive_batch(queue, ids, receipts)
+        case Verb.RETRY:
+            return calls.retry_batch(queue, ids, [v.delay for v in verdicts], errors, receipts)
+        case Verb.BURY:
+            return calls.bury_batch(queue, ids, [v.reason or "buried" for v in verdicts], errors, receipts)
+        case Verb.RELEASE:
+            return calls.release_batch(queue, ids, receipts, [v.delay for v in verdicts])
+        case Verb.NOTHING:
+            raise AssertionError("NOTHING is never sent")
+
+
+def ack(held: Held) -> Call[Outcome]:
+    """Build the ack that stands at the end of `ctx.tx`; any answer but done raises StaleReceipt.
+
+    It commits with the transaction, so never asynchronously.
+    """
+    message, queue = held.message, held.plan.queue
+    verb = calls.archive if held.plan.archive else calls.delete
+    plain = verb(queue, message.msg_id, message.receipt)
+
+    def fenced(rows: Rows) -> Outcome:
+        outcome = plain.parse(rows)
+        if outcome is not Outcome.DONE:
+            raise StaleReceipt(
+                f"message {message.msg_id} of queue {queue} is {outcome}: lease lost, nothing written",
+                queue=queue,
+                msg_id=message.msg_id,
+            )
+        return outcome
+
+    return replace(plain, parse=fenced, may_commit_async=False)
+
+
+def as_asked(call: Call[Any], plan: QueuePlan) -> Call[Any]:
+    """Take the asynchronous commit away where the queue says `ack_commit: sync`."""
+    return call if plan.ack_async else replace(call, may_commit_async=False)

@@ -1,0 +1,62 @@
+"""Decides when to read which queue, and how much: pure pacing, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pgqueue.consumer.backing_off import Trouble
+from pgqueue.consumer.model import Held, QueuePlan
+
+START_WITHIN = 3  # what is claimed ahead must be able to start within this part of vt
+GIVE_BACK_AFTER = 2  # what hasn't started after this part of vt is released
+SHORTEST_HANDLER = 1e-4
+BATCHES_AHEAD = 2
+BATCHES_UNSETTLED = 10
+
+
+class Pace:
+    """When the next read of one queue is due: the interval doubles while it is empty; any claim resets it."""
+
+    def __init__(self, plan: QueuePlan, poll: float, poll_max: float, chance: Callable[[], float]) -> None:
+        self.plan = plan
+        self.next_at = 0.0
+        self.trouble = Trouble(chance)
+        self._shortest, self._longest = poll, poll_max
+        self._interval = poll
+
+    def claimed(self, now: float) -> None:
+        """There may be more: read again at once."""
+        self._interval, self.next_at = self._shortest, now
+
+    def empty(self, now: float) -> None:
+        self.next_at = now + self._interval
+        self._interval = min(2 * self._interval, self._longest)
+
+    def failed(self, now: float) -> None:
+        self.next_at = now + self.trouble.seen()
+
+
+def prefetch_limit(plan: QueuePlan, concurrency: int, typical_seconds: float | None) -> int:
+    """Say how many messages may wait here beyond the running ones: what can start within a third of vt.
+
+    Nothing is claimed ahead before it is known how long a handler takes.
+    """
+    if typical_seconds is None:
+        return 0
+    can_start = concurrency * plan.vt / START_WITHIN / max(typical_seconds, SHORTEST_HANDLER)
+    return int(min(can_start, BATCHES_AHEAD * plan.batch))
+
+
+def read_qty(plan: QueuePlan, *, free: int, waiting: int, prefetch: int, unsettled: int) -> int:
+    """Say how many messages to claim now; 0 while enough wait here, so that reads stay large.
+
+    `unsettled` verdicts that pile up mean that the database doesn't take them: then nothing new is claimed.
+    """
+    if waiting > prefetch // 2 or unsettled > BATCHES_UNSETTLED * plan.batch:
+        return 0
+    return max(0, min(plan.batch, free + prefetch - waiting))
+
+
+def is_overdue(held: Held, now: float) -> bool:
+    """Tell whether a message that hasn't started has used up half of its lease: then it is given back."""
+    return now - held.claimed_at > held.plan.vt / GIVE_BACK_AFTER

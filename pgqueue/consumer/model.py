@@ -1,0 +1,108 @@
+"""Values of the consumer room. Times of this process are monotonic seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from pgqueue.call import Call
+from pgqueue.message.model import Message
+from pgqueue.queue.model import Backoff
+from pgqueue.task.context import Transaction
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """What reads and settles: an `AsyncPgQueue`."""
+
+    def run(self, call: Call[T], /) -> Awaitable[T]: ...
+
+
+class RenewalRunner(Protocol):
+    """What renews leases: a `PgQueue` of the renewal thread's own."""
+
+    def run(self, call: Call[T], /) -> T: ...
+
+    def close(self) -> None: ...
+
+
+class TransactionSource(Protocol):
+    """What opens the transactions of `ctx.tx()`: `Transactions` of the database room."""
+
+    def ending_with(self, last: Call[Any], /) -> Transaction: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Every way into the database that a consumer is handed; none opens a connection before it is used."""
+
+    work: Runner
+    open_renewal: Callable[[], RenewalRunner]
+    transactions: TransactionSource
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """How the messages of one queue are claimed and settled: the queue's settings, overridden per process."""
+
+    queue: str
+    vt: float
+    health_stale: float
+    max_reads: int
+    unknown_grace: float
+    backoff: Backoff
+    batch: int
+    archive: bool
+    ack_async: bool
+
+
+class Verb(StrEnum):
+    """What is done with a message. NOTHING lets the lease lapse."""
+
+    DELETE = "delete"
+    ARCHIVE = "archive"
+    RETRY = "retry"
+    BURY = "bury"
+    RELEASE = "release"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decided end of one delivery. `delay` is in seconds, for RETRY and RELEASE."""
+
+    verb: Verb
+    delay: float = 0.0
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One claimed message and what this process knows of its lease.
+
+    Written by the loop, by the thread of its handler and by the renewal thread; each field has one writer at
+    a time. `lost`: the server answered stale or gone. `outlived`: the handler ran longer than health_stale,
+    renewal ended. `acked`: ctx.tx committed the ack. `in_doubt`: the answer to that commit was lost.
+    """
+
+    plan: QueuePlan
+    message: Message
+    claimed_at: float
+    lease_until: float
+    started_at: float | None = None
+    renewed_at: float | None = None
+    lost: bool = False
+    outlived: bool = False
+    acked: bool = False
+    in_doubt: bool = False
+
+    @property
+    def attempt(self) -> int:
+        return self.message.read_ct - self.message.release_ct
+
+
+Clock = Callable[[], float]

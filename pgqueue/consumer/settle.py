@@ -1,0 +1,163 @@
+"""Sends verdicts to the database: what gathers while one call is on its way goes out with the next."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from pgqueue.consumer import calls
+from pgqueue.consumer.backing_off import Trouble
+from pgqueue.consumer.model import Held, QueuePlan, Runner, Verb, Verdict
+from pgqueue.errors import InDoubt, PgQueueError, QueueNotFound, Unavailable
+from pgqueue.log import get_logger
+from pgqueue.message.model import Outcome
+
+log = get_logger("pgqueue.consumer")
+
+LARGEST_CALL = 1_000
+MOST_TRIES = 5
+QUIET = frozenset({Verb.RELEASE})
+
+
+@dataclass(slots=True, eq=False)
+class Ended:
+    """One message on its way to be settled."""
+
+    held: Held
+    verdict: Verdict
+    tries: int = 0
+
+
+class Settler:
+    """Gathers verdicts and settles them, one call at a time, in the order queue by queue and verb by verb."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        settled: Callable[[], None] = lambda: None,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._runner = runner
+        self._waiting: deque[Ended] = deque()
+        self._in_flight = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._trouble = Trouble(chance)
+        self._settled = settled
+        self._pause = pause
+        self._retry_in = 0.0
+
+    @property
+    def pending(self) -> int:
+        """How many verdicts the database hasn't answered yet."""
+        return len(self._waiting) + self._in_flight
+
+    def add(self, held: Held, verdict: Verdict) -> None:
+        """Take a verdict; it goes out as soon as the call before it is answered."""
+        if verdict.verb is not Verb.NOTHING:
+            self._waiting.append(Ended(held, verdict))
+            self._idle.clear()
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Settle for ever. Whatever the database answers, this goes on; cancel it at the end."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if failed := await self.settle_waiting():
+                await self._pause(failed)
+                self._wake.set()
+            elif not self._waiting:
+                self._idle.set()
+
+    async def settle_waiting(self) -> float:
+        """Send everything gathered until now. Return the seconds to wait before the next try."""
+        self._retry_in = 0.0
+        batch = list(self._waiting)
+        self._waiting.clear()
+        self._in_flight = len(batch)
+        try:
+            for plan, verb, group in _calls_of(batch):
+                await self._send(plan, verb, group)
+                self._in_flight -= len(group)
+        finally:
+            self._in_flight = 0
+        return self._retry_in
+
+    async def drained(self) -> None:
+        """Return when nothing waits to be settled."""
+        await self._idle.wait()
+
+    async def _send(self, plan: QueuePlan, verb: Verb, group: list[Ended]) -> None:
+        pairs = [(ended.held, ended.verdict) for ended in group]
+        try:
+            outcomes = await self._runner.run(calls.settle(plan, verb, pairs))
+        except (Unavailable, InDoubt) as error:
+            self._waiting.extend(group)
+            self._retry_in = self._trouble.seen()
+            log.warning("settle.failed", queue=plan.queue, verb=verb, messages=len(group), error=str(error))
+        except QueueNotFound as error:
+            _report_dropped(plan, verb, len(group), error)
+        except PgQueueError as error:
+            await self._refused(plan, verb, group, error)
+        else:
+            self._trouble.over()
+            self._settled()
+            _note_lost(plan, verb, group, outcomes)
+
+    async def _refused(self, plan: QueuePlan, verb: Verb, group: list[Ended], error: PgQueueError) -> None:
+        """Find the message that the database refuses: each is tried alone, and given up after a few tries."""
+        if len(group) > 1:
+            for ended in group:
+                await self._send(plan, verb, [ended])
+            return
+        ended = group[0]
+        ended.tries += 1
+        again = ended.tries < MOST_TRIES
+        if again:
+            self._waiting.append(ended)
+            self._retry_in = self._trouble.seen()
+        log.error(
+            "settle.failed",
+            queue=plan.queue,
+            verb=verb,
+            msg_id=ended.held.message.msg_id,
+            error=str(error),
+            given_up=not again,
+        )
+
+
+def _report_dropped(plan: QueuePlan, verb: Verb, messages: int, error: QueueNotFound) -> None:
+    log.error("settle.failed", queue=plan.queue, verb=verb, messages=messages, error=str(error))
+
+
+def _calls_of(batch: Iterable[Ended]) -> Iterator[tuple[QueuePlan, Verb, list[Ended]]]:
+    """Group by queue and verb, at most `LARGEST_CALL` a group."""
+    groups: dict[tuple[str, Verb], list[Ended]] = {}
+    for ended in batch:
+        groups.setdefault((ended.held.plan.queue, ended.verdict.verb), []).append(ended)
+    for (_, verb), group in groups.items():
+        for start in range(0, len(group), LARGEST_CALL):
+            yield group[0].held.plan, verb, group[start : start + LARGEST_CALL]
+
+
+def _note_lost(plan: QueuePlan, verb: Verb, group: list[Ended], outcomes: dict[int, Outcome]) -> None:
+    if all(outcome is Outcome.DONE for outcome in outcomes.values()):
+        return
+    for ended in group:
+        outcome = outcomes.get(ended.held.message.msg_id)
+        if outcome is Outcome.DONE or verb in QUIET:
+            continue
+        log.warning(
+            "message.lease_lost",
+            queue=plan.queue,
+            msg_id=ended.held.message.msg_id,
+            outcome=outcome,
+            verb=verb,
+            attempt=ended.held.attempt,
+        )

@@ -1,0 +1,1 @@
+"""Install and upgrade the schema: numbered migrations once, functions as a whole."""

@@ -1,0 +1,112 @@
+"""Verbs on queues themselves.
+
+They need the operator role; for `list_queues`, `metrics` and `settings` the observer's is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pgqueue.call import Call, Repeat, Rows, nothing, scalar
+from pgqueue.json_codec import decode, encode
+from pgqueue.queue.model import QueueInfo, QueueSettings
+from pgqueue.queue.rules import check_kind, check_name, check_settings
+
+_INFO = (
+    "queue, kind, depth, ready, delayed, in_flight, retrying, approx, dead, oldest_at, last_sent_at, "
+    "last_msg_id, settings::text, created_at"
+)
+
+
+def create_queue(
+    queue: str, kind: str | None = None, settings: Mapping[str, object] | None = None
+) -> Call[None]:
+    """Create a queue. Twice with the same arguments is harmless.
+
+    Raises: InvalidInput naming the bad setting; QueueExists when it has another kind or other settings.
+    """
+    return Call(
+        "queue.create_queue",
+        "select pgqueue.create_queue(queue => %s, kind => %s, settings => %s::jsonb)",
+        (check_name(queue), check_kind(kind), encode(check_settings(settings or {}))),
+        nothing,
+        repeat=Repeat.ALWAYS,
+        queue=queue,
+    )
+
+
+def drop_queue(queue: str, *, force: bool = False) -> Call[bool]:
+    """Drop a queue; False when there was none.
+
+    Raises: QueueNotEmpty unless forced; then its messages are lost.
+    """
+    return Call(
+        "queue.drop_queue",
+        "select pgqueue.drop_queue(queue => %s, force => %s)",
+        (check_name(queue), force),
+        scalar,
+        queue=queue,
+    )
+
+
+def purge_queue(queue: str) -> Call[int]:
+    """Remove every waiting message of a queue and return how many. Dead letters and keys stay."""
+    return Call(
+        "queue.purge_queue",
+        "select pgqueue.purge_queue(queue => %s)",
+        (check_name(queue),),
+        scalar,
+        queue=queue,
+    )
+
+
+def configure_queue(queue: str, settings: Mapping[str, object]) -> Call[QueueSettings]:
+    """Change the given settings and return the effective ones. Running workers see them within seconds."""
+    return Call(
+        "queue.configure_queue",
+        "select pgqueue.configure_queue(queue => %s, settings => %s::jsonb)::text",
+        (check_name(queue), encode(check_settings(settings))),
+        lambda rows: QueueSettings.from_json(decode(rows[0][0])),
+        repeat=Repeat.ALWAYS,
+        queue=queue,
+    )
+
+
+def list_queues() -> Call[list[QueueInfo]]:
+    """Return every queue with its counts and effective settings, by name."""
+    return Call(
+        "queue.list_queues", f"select {_INFO} from pgqueue.list_queues()", (), _infos, repeat=Repeat.ALWAYS
+    )
+
+
+def metrics(queue: str | None = None) -> Call[list[QueueInfo]]:
+    """Return the counts of one queue, or of all."""
+    return Call(
+        "queue.metrics",
+        f"select {_INFO} from pgqueue.metrics(queue => %s)",
+        (None if queue is None else check_name(queue),),
+        _infos,
+        repeat=Repeat.ALWAYS,
+        queue=queue,
+    )
+
+
+def settings(queue: str) -> Call[QueueSettings]:
+    """Return the effective settings of one queue. Raises: QueueNotFound."""
+    return Call(
+        "queue.settings",
+        "select pgqueue.queue_settings(queue => %s)::text",
+        (check_name(queue),),
+        lambda rows: QueueSettings.from_json(decode(rows[0][0])),
+        repeat=Repeat.ALWAYS,
+        queue=queue,
+    )
+
+
+def _infos(rows: Rows) -> list[QueueInfo]:
+    settings_at = QueueInfo._fields.index("settings")
+    infos = []
+    for row in rows:
+        effective = QueueSettings.from_json(decode(row[settings_at]))
+        infos.append(QueueInfo._make((*row[:settings_at], effective, *row[settings_at + 1 :])))
+    return infos

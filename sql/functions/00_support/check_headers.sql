@@ -1,0 +1,29 @@
+create or replace function pgqueue.check_headers(headers jsonb)
+returns void
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Headers: a JSON object of at most 64 keys and 16 KiB. Keys that start with pgqueue- belong to the library; a sender
+-- may set pgqueue-key and pgqueue-scope, the identity that a task declares.
+-- Raises: PQ002.
+declare
+    v_key text;
+begin
+    if headers is null then
+        return;
+    end if;
+    if jsonb_typeof(headers) <> 'object' then
+        perform pgqueue.fault('PQ002', format('headers must be a JSON object, not %s', jsonb_typeof(headers)), 'Send {"name": value}.');
+    end if;
+    if octet_length(headers::text) > 16384 or (select count(*) from jsonb_object_keys(headers)) > 64 then
+        perform pgqueue.fault('PQ002', 'headers hold over 64 keys or 16384 bytes', 'Put large data into the message.');
+    end if;
+    select k into v_key
+    from jsonb_object_keys(headers) k
+    where starts_with(k, 'pgqueue-') and k not in ('pgqueue-key', 'pgqueue-scope')
+    limit 1;
+    if v_key is not null then
+        perform pgqueue.fault('PQ002', format('header %s is reserved', pgqueue.quoted(v_key)), 'Names that start with pgqueue- belong to the library.');
+    end if;
+end
+$$;

@@ -1,0 +1,11 @@
+create or replace function pgqueue.lock_ddl()
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+-- One creator, dropper, configurer or migrator at a time, until the transaction ends.
+-- THE LOCK ORDER OF THE HOUSE: 1. this lock · 2. the row in pgqueue.queue · 3. the views over all queues · 4. a queue's
+-- tables · 5. group locks by number · 6. idempotency keys by key · 7. messages by msg_id · 8. dead letters by msg_id.
+-- Locks: the advisory transaction lock hashtextextended('pgqueue.ddl', 0).
+select pg_advisory_xact_lock(hashtextextended('pgqueue.ddl', 0))
+$$;

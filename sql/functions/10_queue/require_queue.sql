@@ -1,0 +1,20 @@
+create or replace function pgqueue.require_queue(queue text)
+returns void
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+-- Every verb by name begins here.
+-- Raises: PQ001 with the nearest names, PQ002 for a name that can't be one.
+declare
+    v_near text;
+begin
+    if not exists (select from pgqueue.queue q where q.queue = require_queue.queue) then
+        perform pgqueue.check_queue_name(queue);
+        select string_agg(n.queue, ', ' order by n.queue) into v_near
+        from (select q.queue from pgqueue.queue q
+              where left(q.queue, 3) = left(require_queue.queue, 3) or position(require_queue.queue in q.queue) > 0 limit 5) n;
+        perform pgqueue.fault('PQ001', format('queue %s does not exist', pgqueue.quoted(queue)),
+                              coalesce('Did you mean ' || v_near || '? ', '') || format('Make it with select pgqueue.create_queue(%L).', queue));
+    end if;
+end
+$$;

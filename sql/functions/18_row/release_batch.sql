@@ -1,0 +1,36 @@
+create or replace function pgqueue.release_batch__template_queue(msg_ids bigint[], receipts bigint[] default null, delays interval[] default null)
+returns table (msg_id bigint, outcome text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+-- Give many leases back: visible at once, or each after its delay; the read is counted in release_ct too, so not against
+-- max_reads. Ends the receipts. A message under no lease answers stale, also without receipts: nothing to give back.
+-- Returns: done, gone or stale for each distinct id. Writes: r_. Locks: rows by msg_id. Raises: PQ002.
+declare
+    v_ids constant bigint[] := msg_ids;
+    v_receipts constant bigint[] := receipts;
+    v_now constant timestamptz := pgqueue.clock();
+    v_vts constant timestamptz[] := array(select v_now + u.d from unnest(delays) with ordinality u(d, i) order by u.i);
+    v_done bigint[];
+begin
+    perform pgqueue.check_batch(v_ids, v_receipts, cardinality(delays));
+    perform pgqueue.check_send(d, null, null, 0) from unnest(delays) d;
+    with released as (
+        update pgqueue.r_template_queue r
+        set vt = coalesce(v_vts[array_position(v_ids, r.msg_id)], v_now), receipt = null, release_ct = r.release_ct + 1
+        where r.msg_id = any (v_ids)
+          and (v_receipts is null or (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
+          and r.receipt is not null
+        returning r.msg_id
+    )
+    select coalesce(array_agg(g.msg_id), '{}') into v_done from released g;
+    if cardinality(v_done) = cardinality(v_ids) then
+        return query select u.i, 'done' from unnest(v_ids) u(i);
+    else
+        return query select o.msg_id, o.outcome from pgqueue.outcomes__template_queue(v_ids, v_done) o;
+    end if;
+end
+$$;

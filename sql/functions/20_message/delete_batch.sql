@@ -1,0 +1,12 @@
+create or replace function pgqueue.delete_batch(queue text, msg_ids bigint[], receipts bigint[] default null)
+returns table (msg_id bigint, outcome text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+-- Ack many messages, by name; each fenced by its own receipt.
+-- Returns: done, gone or stale for each distinct id. Writes, locks: as delete_batch__<queue>. Raises: PQ001, PQ002.
+begin
+    perform pgqueue.require_queue(queue);
+    return query execute format('select * from pgqueue.%I($1, $2)', 'delete_batch__' || queue) using msg_ids, receipts;
+end
+$$;

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pgqueue.consumer.backing_off import Trouble
+from pgqueue.consumer.intake import Pace, is_overdue, prefetch_limit, read_qty
+from tests.consumer.conftest import PLAN, held
+
+
+def pace() -> Pace:
+    return Pace(PLAN, 0.1, 2.0, lambda: 0.0)
+
+
+def test_the_interval_doubles_while_empty_and_any_claim_resets_it() -> None:
+    waits, paced = [], pace()
+    for _ in range(7):
+        paced.empty(100.0)
+        waits.append(paced.next_at - 100)
+    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0])
+    paced.claimed(200.0)
+    assert paced.next_at == 200.0
+    paced.empty(200.0)
+    assert paced.next_at == pytest.approx(200.1)
+
+
+def test_failures_wait_from_half_a_second_to_five_each_shortened_by_chance() -> None:
+    trouble = Trouble(lambda: 0.0)
+    assert [trouble.seen() for _ in range(6)] == [0.5, 1, 2, 4, 5, 5]
+    assert trouble.over()
+    assert not trouble.over()
+    assert trouble.seen() == 0.5
+    assert Trouble(lambda: 0.999).seen() == pytest.approx(0.25, abs=0.001)
+
+
+def test_about_one_failure_a_minute_is_news() -> None:
+    trouble = Trouble(lambda: 0.0)
+    news = []
+    for n in range(31):
+        trouble.seen()
+        if trouble.is_news:
+            news.append(n)
+    assert news == [0, 15, 30]
+
+
+def test_nothing_is_claimed_ahead_before_a_handler_has_ended() -> None:
+    assert prefetch_limit(PLAN, 10, None) == 0
+
+
+@pytest.mark.parametrize(
+    ("typical", "limit"), [(0.0, 200), (0.001, 200), (1.0, 100), (10.0, 10), (99.0, 1), (200.0, 0)]
+)
+def test_only_what_can_start_within_a_third_of_vt_is_claimed_ahead(typical: float, limit: int) -> None:
+    assert prefetch_limit(PLAN, 10, typical) == limit
+
+
+@pytest.mark.parametrize(
+    ("free", "waiting", "prefetch", "unsettled", "qty"),
+    [
+        (10, 0, 0, 0, 10),  # free slots only
+        (0, 0, 0, 0, 0),
+        (10, 0, 200, 0, 100),  # at most a batch
+        (0, 100, 200, 0, 100),
+        (0, 101, 200, 0, 0),  # enough wait here: reads stay large
+        (3, 0, 20, 0, 23),
+        (10, 0, 200, 1001, 0),  # the database doesn't take what is done
+        (0, 5, 0, 0, 0),
+    ],
+)
+def test_qty_is_what_has_room(free: int, waiting: int, prefetch: int, unsettled: int, qty: int) -> None:
+    assert read_qty(PLAN, free=free, waiting=waiting, prefetch=prefetch, unsettled=unsettled) == qty
+
+
+def test_what_has_not_started_within_half_of_vt_is_overdue() -> None:
+    assert not is_overdue(held(at=0.0), 15.0)
+    assert is_overdue(held(at=0.0), 15.1)
+    assert is_overdue(held(at=0.0, plan=replace(PLAN, vt=1.0)), 0.6)
