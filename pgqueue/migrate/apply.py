@@ -44,16 +44,16 @@ def inspect(script: Script, *, roles: bool = True) -> SchemaState:
         strangers = tuple(row[0] for row in script.rows(_STRANGERS))
         return SchemaState(version, encoding, {}, None, strangers)
     applied = script.rows("select m.version, m.checksum from pgqueue.migration m order by m.version")
-    functions = script.rows("select f.checksum from pgqueue.applied_functions f")
+    functions = script.rows("select f.checksum, f.package_version from pgqueue.applied_functions f")
     unready = script.rows(_UNREADY_ROLES, list(ROLES), roles)
-    checksum = functions[0][0] if functions else None
-    return SchemaState(version, encoding, dict(applied), checksum, roles_ready=not unready)
+    checksum, release = functions[0] if functions else (None, "0")
+    return SchemaState(version, encoding, dict(applied), checksum, (), not unready, release)
 
 
-def preview(open_script: OpenScript, *, roles: bool = True) -> Plan:
+def preview(open_script: OpenScript, *, package_version: str, roles: bool = True) -> Plan:
     """Say what `migrate` would do; writes nothing."""
     with open_script() as script:
-        return plan(load(), inspect(script, roles=roles))
+        return plan(load(), inspect(script, roles=roles), package_version)
 
 
 def migrate(open_script: OpenScript, *, package_version: str, roles: bool = True) -> Plan:
@@ -67,7 +67,7 @@ def migrate(open_script: OpenScript, *, package_version: str, roles: bool = True
         # A stricter default of the database would take its snapshot before the wait and not see what the others did.
         script.run("set transaction isolation level read committed")
         script.run("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgqueue.ddl', 0))")
-        steps = plan(files, inspect(script, roles=roles))
+        steps = plan(files, inspect(script, roles=roles), package_version)
         if not steps.empty:
             script.run(
                 "set local lock_timeout = '5s'; set local check_function_bodies = off; set local search_path = pg_catalog"

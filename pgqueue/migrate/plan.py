@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ OLDEST_SERVER = 150000
 class SchemaState:
     """What stands in the database. `applied`: checksum by version; `strangers`: objects in the schema without our tables.
 
-    `roles_ready`: no role of ours is without its grants.
+    `functions_release`: the package version that last applied the functions. `roles_ready`: no role of ours is
+    without its grants.
     """
 
     server_version: int
@@ -24,6 +26,7 @@ class SchemaState:
     functions_checksum: str | None
     strangers: tuple[str, ...] = ()
     roles_ready: bool = True
+    functions_release: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Plan:
         ]
 
 
-def plan(files: SqlFiles, state: SchemaState) -> Plan:
+def plan(files: SqlFiles, state: SchemaState, package_version: str) -> Plan:
     """Compare files and database.
 
     Raises: ConfigurationError for a server that can't hold pgqueue; SchemaMismatch when the schema isn't ours, is
@@ -81,5 +84,15 @@ def plan(files: SqlFiles, state: SchemaState) -> Plan:
                 f"migration {version:04} was edited after it had been applied",
                 cure="Install the released package; a change is a new migration.",
             )
+    stale = state.functions_checksum != files.checksum
+    if stale and _numbers(state.functions_release) > _numbers(package_version):
+        raise SchemaMismatch(
+            f"release {state.functions_release} applied the functions, this package is {package_version}",
+            cure="Upgrade the package: an older one would put its older functions back.",
+        )
     pending = tuple(m for m in files.migrations if m.version not in state.applied)
-    return Plan(pending, bool(pending) or state.functions_checksum != files.checksum or not state.roles_ready)
+    return Plan(pending, bool(pending) or stale or not state.roles_ready)
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", release)]

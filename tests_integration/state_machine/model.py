@@ -18,6 +18,7 @@ from tests_integration.state_machine.values import (
     Refused,
     Row,
     check_settings,
+    flat,
     require,
 )
 
@@ -49,10 +50,10 @@ class Model:
         """List every row of every queue, by place, queue and id."""
         rows = []
         for name, queue in self.queues.items():
-            rows += [_flat("live", name, row, state=row.state(self.now)) for row in queue.rows.values()]
-            rows += [_flat("archive", name, row, "archived", ended) for row, ended in queue.archive.values()]
+            rows += [flat("live", name, row, state=row.state(self.now)) for row in queue.rows.values()]
+            rows += [flat("archive", name, row, "archived", ended) for row, ended in queue.archive.values()]
             rows += [
-                _flat("dead", name, letter.row, letter.reason, letter.died_at, letter.redriven_as)
+                flat("dead", name, letter.row, letter.reason, letter.died_at, letter.redriven_as)
                 for letter in queue.dead.values()
             ]
         return sorted(rows, key=lambda row: (row["place"], row["queue"], row["msg_id"]))
@@ -289,18 +290,3 @@ class Model:
     def _end(self, name: str, row: Row, cause: str) -> None:
         del self.queues[name].rows[row.msg_id]
         self.ended[name, row.msg_id] = cause
-
-
-def _flat(
-    place: str,
-    name: str,
-    row: Row,
-    reason: str | None = None,
-    ended_at: datetime | None = None,
-    redriven_as: int | None = None,
-    *,
-    state: str | None = None,
-) -> dict[str, Json]:
-    live = {} if place == "live" else {"vt": None, "receipt": None}
-    ended = {"reason": reason, "ended_at": ended_at, "redriven_as": redriven_as}
-    return {"place": place, "queue": name, "state": state} | vars(row) | live | ended

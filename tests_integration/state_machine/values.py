@@ -157,3 +157,19 @@ def check_settings(settings: dict[str, Json]) -> None:
     for name, (least, most) in LIMITS.items():
         require(least <= settings[name] <= most)
     require(settings["health_stale"] > settings["vt"])
+
+
+def flat(
+    place: str,
+    name: str,
+    row: Row,
+    reason: str | None = None,
+    ended_at: datetime | None = None,
+    redriven_as: int | None = None,
+    *,
+    state: str | None = None,
+) -> dict[str, Json]:
+    """Shape a row as the comparison of whole queues wants it; `place` is live, archive or dead."""
+    live = {} if place == "live" else {"vt": None, "receipt": None}
+    ended = {"reason": reason, "ended_at": ended_at, "redriven_as": redriven_as}
+    return {"place": place, "queue": name, "state": state} | vars(row) | live | ended

@@ -1,4 +1,4 @@
-create or replace function pgqueue.check_headers(headers jsonb)
+create or replace function pgqueue.check_headers(headers jsonb, label text default 'headers')
 returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -13,17 +13,17 @@ begin
         return;
     end if;
     if jsonb_typeof(headers) <> 'object' then
-        perform pgqueue.fault('PQ002', format('headers must be a JSON object, not %s', jsonb_typeof(headers)), 'Send {"name": value}.');
+        perform pgqueue.fault('PQ002', format('%s must be a JSON object, not %s', label, jsonb_typeof(headers)), 'Send {"name": value}.');
     end if;
     if octet_length(headers::text) > 16384 or (select count(*) from jsonb_object_keys(headers)) > 64 then
-        perform pgqueue.fault('PQ002', 'headers hold over 64 keys or 16384 bytes', 'Put large data into the message.');
+        perform pgqueue.fault('PQ002', label || ' holds over 64 keys or 16384 bytes', 'Put large data into the message.');
     end if;
     select k into v_key
     from jsonb_object_keys(headers) k
     where starts_with(k, 'pgqueue-') and k not in ('pgqueue-key', 'pgqueue-scope')
     limit 1;
     if v_key is not null then
-        perform pgqueue.fault('PQ002', format('header %s is reserved', pgqueue.quoted(v_key)), 'Names that start with pgqueue- belong to the library.');
+        perform pgqueue.fault('PQ002', format('%s: the name %s is reserved', label, pgqueue.quoted(v_key)), 'Names that start with pgqueue- belong to the library.');
     end if;
 end
 $$;

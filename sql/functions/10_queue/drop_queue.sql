@@ -9,6 +9,10 @@ as $$
 -- Locks: as lock_ddl(), then the views and tables exclusively, briefly.
 -- Raises: PQ005 when it holds messages or dead letters and force is not true, PQ010.
 declare
+    v_look constant text := format('select exists (select from pgqueue.%I) or exists (select from pgqueue.%I d where d.redriven_as is null)',
+                                   'r_' || queue, 'd_' || queue);
+    v_problem constant text := format('queue %s holds messages or dead letters', pgqueue.quoted(queue));
+    v_cure constant text := 'Look at them first; then drop with force => true.';
     v_held boolean;
 begin
     perform pgqueue.lock_ddl();
@@ -16,24 +20,22 @@ begin
         return false;
     end if;
     if force is not true then
-        execute format('select exists (select from pgqueue.%I) or exists (select from pgqueue.%I d where d.redriven_as is null)',
-                       'r_' || queue, 'd_' || queue) into v_held;
+        execute v_look into v_held;
         if v_held then
-            perform pgqueue.fault('PQ005', format('queue %s holds messages or dead letters', pgqueue.quoted(queue)),
-                                  'Look at them first; then drop with force => true.');
+            perform pgqueue.fault('PQ005', v_problem, v_cure);
         end if;
     end if;
     delete from pgqueue.queue q where q.queue = drop_queue.queue;
-    perform pgqueue.refresh_views(queue);
-    perform pgqueue.execute_ddl(format('drop view pgqueue.%I', 'q_' || queue), queue);
-    -- All at once or none: whoever waits for one of them may hold another.
-    perform pgqueue.execute_ddl(format('lock table pgqueue.%I, pgqueue.%I, pgqueue.%I, pgqueue.%I in access exclusive mode',
-                                       'r_' || queue, 'k_' || queue, 'a_' || queue, 'd_' || queue), queue);
+    -- All or nothing at each try: nobody waits for the views while we wait for a table, and whoever waits for one of the
+    -- tables may hold another.
+    perform pgqueue.execute_ddl(
+        pgqueue.view_definitions() || format('; drop view pgqueue.%I; lock table pgqueue.%I, pgqueue.%I, pgqueue.%I, pgqueue.%I in access exclusive mode',
+                                             'q_' || queue, 'r_' || queue, 'k_' || queue, 'a_' || queue, 'd_' || queue), queue);
     if force is not true then
         -- A sender may have committed between the look and the lock.
-        execute format('select exists (select from pgqueue.%I)', 'r_' || queue) into v_held;
+        execute v_look into v_held;
         if v_held then
-            perform pgqueue.fault('PQ005', format('queue %s holds messages', pgqueue.quoted(queue)), 'Look at them first; then drop with force => true.');
+            perform pgqueue.fault('PQ005', v_problem, v_cure);
         end if;
     end if;
     execute format('insert into pgqueue.dropped_queue (queue, last_msg_id, dropped_at)

@@ -70,6 +70,7 @@ begin
         from doomed d;
         get diagnostics v_got = row_count;
         if v_got > 0 then
+            perform pgqueue.bury_doomed__template_queue(v_level, v_now);
             v_level := v_level + 1;
         elsif v_level = 0 then
             exit;

@@ -34,7 +34,7 @@ begin
         perform pgqueue.check_payload(v_bad.m, c_limit, format('messages[%s]', v_bad.i));
     end loop;
     if headers is not null then
-        perform pgqueue.check_headers(h) from unnest(headers) h;
+        perform pgqueue.check_headers(u.h, format('headers[%s]', u.i)) from unnest(headers) with ordinality u(h, i);
     end if;
     if keys is not null or group_keys is not null then
         perform pgqueue.check_send('0', u.k, u.g, 0) from unnest(keys, group_keys) u(k, g);
