@@ -46,7 +46,7 @@ def command(*, dsn: str | None, as_json: bool, plan_only: bool, sql_only: bool, 
 
     script = functools.partial(open_script, direct_conninfo(dsn))
     plan = (
-        apply.preview(script)
+        apply.preview(script, package_version=__version__, roles=roles)
         if plan_only
         else apply.migrate(script, package_version=__version__, roles=roles)
     )

@@ -9,8 +9,7 @@ as $$
 -- Locks: as lock_ddl(), then the views and tables exclusively, briefly.
 -- Raises: PQ005 when it holds messages or dead letters and force is not true, PQ010.
 declare
-    v_look constant text := format('select exists (select from pgqueue.%I) or exists (select from pgqueue.%I d where d.redriven_as is null)',
-                                   'r_' || queue, 'd_' || queue);
+    v_look text;
     v_problem constant text := format('queue %s holds messages or dead letters', pgqueue.quoted(queue));
     v_cure constant text := 'Look at them first; then drop with force => true.';
     v_held boolean;
@@ -19,6 +18,8 @@ begin
     if not exists (select from pgqueue.queue q where q.queue = drop_queue.queue) then
         return false;
     end if;
+    v_look := format('select exists (select from pgqueue.%I) or exists (select from pgqueue.%I d where d.redriven_as is null)',
+                     'r_' || queue, 'd_' || queue);
     if force is not true then
         execute v_look into v_held;
         if v_held then
