@@ -6,8 +6,11 @@ as $ddl$
 -- The tables of one queue of kind row: r_ what waits or runs, k_ idempotency keys, a_ archive, d_ dead letters; the
 -- sequence s_ (cache 1: ids never come from a session's store); the view q_ to select from.
 -- vt is the second column of the one claim index, so a claim can't be a HOT update; what it buys is a read that never
--- walks over messages in flight or delayed. vacuum_truncate is off: it would lock the table exclusively.
--- Index names start with ix_, for r_orders_claim is the table of a queue orders_claim.
+-- walks over messages in flight or delayed. In both secondary indexes msg_id is an expression, so that msg_id = any (…)
+-- can only use the primary key and a group only its own index: after VACUUM of a drained queue all indexes look
+-- equally cheap, and the planner took any that held the column.
+-- fillfactor leaves room for the leased version on the message's own page: a fifth less WAL in reads of 100, same speed.
+-- vacuum_truncate is off: it would lock the table exclusively. Index names start with ix_, for r_orders_claim is the table of a queue orders_claim.
 begin
     execute replace(replace($sql$
         create sequence pgqueue.s_template_queue as bigint start with FIRST_ID cache 1;
@@ -26,10 +29,10 @@ begin
             holder       text,
             error        text,
             constraint ix_r_template_queue_pkey primary key (msg_id)
-        ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
                 autovacuum_analyze_scale_factor = 0.1, vacuum_truncate = false);
-        create index ix_r_template_queue_claim on pgqueue.r_template_queue (priority desc, vt, msg_id);
-        create index ix_r_template_queue_group on pgqueue.r_template_queue (group_key, msg_id) where group_key is not null;
+        create index ix_r_template_queue_claim on pgqueue.r_template_queue (priority desc, vt, (msg_id + 0));
+        create index ix_r_template_queue_group on pgqueue.r_template_queue (group_key, (msg_id + 0)) where group_key is not null;
         create table pgqueue.k_template_queue (
             key          text        not null,
             msg_id       bigint      not null,

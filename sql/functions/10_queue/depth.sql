@@ -24,7 +24,7 @@ begin
         select w.depth, (s.ready * f.x)::bigint, (s.delayed * f.x)::bigint, (s.in_flight * f.x)::bigint, (s.retrying * f.x)::bigint, s.n > 10000,
                (select count(*) from (select from pgqueue.%2$I d where d.redriven_as is null limit 10001) d),
                (select min(o.enqueued_at) from generate_series(0, 9) p(level), lateral (
-                   select r.enqueued_at from pgqueue.%1$I r where r.priority = p.level and r.vt <= $1 order by r.vt, r.msg_id limit 1) o),
+                   select r.enqueued_at from pgqueue.%1$I r where r.priority = p.level and r.vt <= $1 order by r.vt, (r.msg_id + 0) limit 1) o),
                (select r.enqueued_at from pgqueue.%1$I r order by r.msg_id desc limit 1),
                (select case when q.is_called then q.last_value else q.last_value - 1 end from pgqueue.%3$I q)
         from sample s, whole w, lateral (select case when s.n > 10000 then w.depth::numeric / s.n else 1 end as x) f

@@ -20,7 +20,7 @@ begin
             where d.msg_id = any (array(
                 select f.msg_id
                 from (select c.msg_id, c.read_ct - c.release_ct as counted from pgqueue.r_template_queue c
-                      where c.priority = level and c.vt <= due order by c.vt, c.msg_id limit 1000) f
+                      where c.priority = level and c.vt <= due order by c.vt, (c.msg_id + 0) limit 1000) f
                 where f.counted >= c_hard_cap))
               and d.vt <= due and d.read_ct - d.release_ct >= c_hard_cap
             for update skip locked))

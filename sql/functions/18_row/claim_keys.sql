@@ -5,6 +5,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
+set enable_sort = off
 set lock_timeout = '5s'
 as $$
 -- Decide which sends are new: an element without a key, or the first of its key within the window, keeps its own id;

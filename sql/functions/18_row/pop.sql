@@ -26,8 +26,8 @@ begin
                 select r.* from pgqueue.r_template_queue r
                 where r.priority = v_level and r.vt <= v_now
                   and (r.group_key is null or not exists (
-                      select from pgqueue.r_template_queue h where h.group_key = r.group_key and h.msg_id < r.msg_id))
-                order by r.vt, r.msg_id
+                      select from pgqueue.r_template_queue h where h.group_key = r.group_key and (h.msg_id + 0) < r.msg_id))
+                order by r.vt, (r.msg_id + 0)
                 limit v_left
                 for update of r skip locked
             ), gone as (

@@ -39,8 +39,8 @@ begin
                 where r.priority = v_level and r.vt <= v_now
                   and (v_filter is null or r.message @> v_filter)
                   and (r.group_key is null or not exists (
-                      select from pgqueue.r_template_queue h where h.group_key = r.group_key and h.msg_id < r.msg_id))
-                order by r.vt, r.msg_id
+                      select from pgqueue.r_template_queue h where h.group_key = r.group_key and (h.msg_id + 0) < r.msg_id))
+                order by r.vt, (r.msg_id + 0)
                 limit v_left
                 for update of r skip locked
             ), leased as (
@@ -62,7 +62,8 @@ begin
             delete from pgqueue.r_template_queue r
             where r.msg_id = any (array(
                 select c.msg_id from pgqueue.r_template_queue c
-                where c.priority = v_level and c.vt = v_until and c.receipt = v_receipt and c.read_ct - c.release_ct > c_hard_cap))
+                where c.priority = v_level and c.vt = v_until and c.receipt = v_receipt and c.read_ct - c.release_ct > c_hard_cap
+                order by c.vt, (c.msg_id + 0)))
             returning r.*
         )
         insert into pgqueue.d_template_queue (msg_id, reason, error, died_at, holder, enqueued_at, last_read_at, read_ct, release_ct, priority, group_key, message, headers)
