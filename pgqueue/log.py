@@ -53,6 +53,9 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "variable.ignored": ("name", "nearest"),
 }
 
+# A program that configures no logging must not see our events as raw dicts on stderr.
+logging.getLogger("pgqueue").addHandler(logging.NullHandler())
+
 FORMATS = ("auto", "console", "json")
 LEVELS = ("debug", "info", "warning", "error")
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "authorization", "api_key", "apikey")

@@ -80,6 +80,8 @@ def find_direct_dsn(explicit: str | None, environ: Mapping[str, str]) -> Dsn | N
 def read_dsn(text: str, source: str) -> Dsn:
     """Read a URL or a `key=value` string: SQLAlchemy's `+driver` goes, `pgbouncer=true` is understood."""
     text = text.strip()
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise _refused(source, "it holds bytes that are not UTF-8")
     scheme, colon, rest = text.partition("://")
     if not colon or "=" in scheme:
         if "=" not in text:

@@ -27,35 +27,29 @@ console = Console(stderr=True, soft_wrap=True)
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def main(dsn: str, limit: int | None = None) -> bool:
-    """Run the job on this database; True when every file is counted or dead, and rightly so."""
+def main(dsn: str, limit: int | None = None, psql: str = "psql") -> bool:
+    """Run the job on this database, which holds the schema; True when every file is counted or dead, and rightly so."""
     started = time.monotonic()
-    environment = {**os.environ, "PGQUEUE_DSN": dsn}
-    subprocess.run(
-        [sys.executable, "-m", "pgqueue", "migrate"], env=environment, stdout=sys.stderr, check=True
-    )
-    files = gather(limit)
+    scratch = Path(tempfile.mkdtemp(prefix="pgqueue_demo_"))
+    files = gather(limit, scratch)
     with PgQueue(dsn) as queue, psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
         prepare(queue, connection)
         with progress("sending, in one transaction with our own rows", len(files)) as bar:
             send_all(dsn, files, lambda: bar.advance(bar.task_ids[0]))
-        codes = consume(dsn, connection, len(files))
+        codes = consume(dsn, connection, len(files), scratch / "consumers.log")
         faults = check(connection, codes)
-        report(connection, time.monotonic() - started)
+        report(connection, time.monotonic() - started, psql)
     for fault in faults:
         console.print(f"[red]wrong: {fault}")
     return not faults
 
 
-def gather(limit: int | None) -> list[Path]:
-    """Return the files; at least three of them don't parse."""
+def gather(limit: int | None, scratch: Path) -> list[Path]:
+    """Return the files; some of them don't parse."""
     files = standard_library()
-    refused = [path for path in files if "bad" in path.name or "lib2to3" in path.parts]
-    if limit is not None:
-        files = sorted({*files[:limit], *refused})
-    if not any(not parses(path) for path in refused):
-        files += add_broken_files(Path(tempfile.gettempdir()) / "pgqueue_demo_broken_files")
-    return files
+    suspects = [path for path in files if "bad" in path.name or "lib2to3" in path.parts]
+    refused = [path for path in suspects if not parses(path)] or add_broken_files(scratch)
+    return sorted({*files[:limit], *refused})
 
 
 def prepare(queue: PgQueue, connection: Connection) -> None:
@@ -78,9 +72,8 @@ def progress(title: str, total: int) -> Progress:
     return bar
 
 
-def consume(dsn: str, connection: Connection, total: int) -> list[int]:
-    """Run two consumers until nothing waits, kill the first one half-way; return their exit codes."""
-    log = Path(tempfile.gettempdir()) / f"pgqueue_demo_{os.getuid()}.log"
+def consume(dsn: str, connection: Connection, total: int, log: Path) -> list[int]:
+    """Run two consumers until nothing waits, kill one of them half-way; return their exit codes."""
     command = [sys.executable, "-m", "pgqueue", "consume", QUEUE, "--app", "census:app", "--concurrency", "4"]
     with log.open("wb") as output:
         consumers = [
@@ -89,8 +82,9 @@ def consume(dsn: str, connection: Connection, total: int) -> list[int]:
         ]
         try:
             wait(connection, consumers, total)
-            consumers[1].send_signal(signal.SIGTERM)
-            return [consumer.wait(60) for consumer in consumers]
+            for consumer in consumers:
+                consumer.terminate()
+            return sorted(consumer.wait(60) for consumer in consumers)
         finally:
             for consumer in consumers:
                 consumer.kill()
@@ -98,23 +92,33 @@ def consume(dsn: str, connection: Connection, total: int) -> list[int]:
 
 
 def wait(connection: Connection, consumers: list[subprocess.Popen[bytes]], total: int) -> None:
-    """Follow the tables until every file is counted or dead."""
+    """Follow the tables until every file is counted or dead; half-way, kill a consumer."""
     deadline = time.monotonic() + LONGEST
+    killed = None
     with progress("two consumers parse", total) as bar:
         while (done := settled(connection)) < total and time.monotonic() < deadline:
             bar.update(bar.task_ids[0], completed=done)
-            if done >= total // 2 and consumers[0].poll() is None:
-                consumers[0].kill()
-                bar.console.print(
-                    f"killed consumer {consumers[0].pid} with SIGKILL in the middle of its work"
-                )
-                bar.update(
-                    bar.task_ids[0], description=f"one consumer is left; the rest is back after {VT} s"
-                )
-            if consumers[1].poll() is not None:
+            if killed is None and done >= total // 2 and (killed := busiest(connection, consumers)):
+                killed.kill()
+                bar.console.print(f"killed consumer {killed.pid} with SIGKILL in the middle of its work")
+                rest = f"one consumer is left; the rest is back after {VT} s"
+                bar.update(bar.task_ids[0], description=rest)
+            if any(consumer.poll() is not None for consumer in consumers if consumer is not killed):
                 break
-            time.sleep(0.05)
+            time.sleep(0.01)
         bar.update(bar.task_ids[0], completed=settled(connection))
+
+
+def busiest(
+    connection: Connection, consumers: list[subprocess.Popen[bytes]]
+) -> subprocess.Popen[bytes] | None:
+    """Return the consumer that has the most messages in hand; a holder is called host:pid:random."""
+    row = connection.execute(
+        "select split_part(holder, ':', 2)::integer from pgqueue.messages where queue = %s and state = 'in_flight'"
+        " group by holder order by count(*) desc limit 1",
+        (QUEUE,),
+    ).fetchone()
+    return next((consumer for consumer in consumers if row and consumer.pid == row[0]), None)
 
 
 def settled(connection: Connection) -> int:
@@ -147,7 +151,7 @@ def check(connection: Connection, codes: list[int]) -> list[str]:
     return faults
 
 
-def report(connection: Connection, seconds: float) -> None:
+def report(connection: Connection, seconds: float, psql: str) -> None:
     """Show the tables' own account, and how to go on."""
     out = Console(soft_wrap=True)
     cursor = connection.execute((HERE / "report.sql").read_bytes())
@@ -170,6 +174,6 @@ def report(connection: Connection, seconds: float) -> None:
         "pgqueue queues show demo_census",
         "pgqueue dead list demo_census",
         "pgqueue dead redrive demo_census --all --yes && pgqueue peek demo_census",
-        'psql "$(pgqueue embedded dsn)"     (then: select * from pgqueue.queues;)',
+        f"{psql}     (then: select * from pgqueue.queues;)",
     ):
         out.print(f"  {line}")

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
+from pgqueue.cli.command import Command
 from pgqueue.cli.database import dsn_option
+from pgqueue.cli.values import Seconds
 
 if TYPE_CHECKING:
     from pgqueue.consumer.model import Doors, QueuePlan
@@ -34,39 +36,48 @@ def _option(name: str, **settings: Any) -> Callable[[F], F]:
     return click.option(name, envvar=variable, show_envvar=True, **settings)
 
 
-@click.command("consume")
+@click.command("consume", cls=Command)
 @click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
 @_option("--app", required=True, metavar="MODULE:APP", help="Where the handlers are registered.")
 @_option("--concurrency", type=int, default=10, show_default=True, help="Handlers that run at once.")
-@_option("--batch", type=int, metavar="N", help="Messages a read. Default: the queue's.")
-@_option("--vt", type=float, metavar="S", help="Seconds a claim hides a message. Default: the queue's.")
-@_option("--health-stale", type=float, metavar="S", help="Longest run of a handler. Default: the queue's.")
+@_option("--batch", type=int, metavar="N", help="Most messages a read. Default: the queue's.")
+@_option("--vt", type=Seconds(), help="How long one claim hides a message. Default: the queue's.")
+@_option("--health-stale", type=Seconds(), help="Longest run of a handler, over vt. Default: the queue's.")
 @_option(
     "--max-reads", type=int, metavar="N", help="Claims before a message is poison. Default: the queue's."
 )
 @_option("--archive", is_flag=True, help="Keep what is done in the archive. Default: the queue's.")
-@_option("--poll", type=float, default=0.1, show_default=True, metavar="S", help="Seconds between reads.")
-@_option("--poll-max", type=float, default=2.0, show_default=True, metavar="S", help="Longest, while empty.")
+@_option("--poll", type=Seconds(), default=0.1, show_default=True, help="Pause between reads.")
+@_option("--poll-max", type=Seconds(), default=2.0, show_default=True, help="Longest pause, while empty.")
+@_option("--grace", type=Seconds(), default=25.0, show_default=True, help="Time to finish in after a signal.")
+@_option("--fail-fast", is_flag=True, help="End with 4 when the database can't be reached at the start.")
 @_option(
-    "--grace", type=float, default=25.0, show_default=True, metavar="S", help="Time to finish at the end."
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    show_default=True,
+    help="auto: lines for people on a terminal, JSON elsewhere.",
 )
-@_option("--fail-fast", is_flag=True, help="End with code 4 when the database can't be reached at the start.")
-@_option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 @_option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Least that is logged.",
 )
 @dsn_option
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
-    r"""Run the tasks of an app on the messages of QUEUEs.
+    """Run the tasks of an app on the messages of QUEUEs, until a signal comes.
 
-    A flag counts before its variable, that before the queue's own setting, that before the default. What
-    holds, and where it comes from, is logged at the start. One SIGTERM or SIGINT: claim nothing more, finish
-    within --grace, end with 0. A second one: give everything back now, end with 143 or 130.
+    Durations are seconds. A flag counts before its variable, that before the queue's own setting, that before the
+    default. What holds, and where it comes from, is logged at the start. One SIGTERM or SIGINT: claim nothing more,
+    finish within --grace, end with 0. A second one: give everything back now, end with 143 or 130.
 
     \b
     Example:
-      pgqueue consume orders --app shop.tasks:app --concurrency 20
+      pgqueue consume orders --app shop.tasks:app
+      pgqueue consume orders mails --app shop.tasks:app --concurrency 20 --vt 180 --health-stale 240
     """
     # What a command imports is paid for by --help of every other one.
     from pgqueue import log  # noqa: PLC0415
@@ -74,7 +85,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     from pgqueue.task.loader import load  # noqa: PLC0415
 
     log.configure(given["log_format"], given["log_level"])
-    _warn_of_unread_variables(ctx.command)
+    _warn_of_unread_variables()
     queues = start.check_queues(given["queues"])
     process = settings.ProcessSettings(**{name: given[name] for name in PROCESS_OPTIONS}, holder=_holder())
     overrides = _overrides(ctx)
@@ -102,7 +113,11 @@ async def _consume(
 
     client = AsyncPgQueue(dsn, role="consume", max_connections=WORK_CONNECTIONS)
     transactions = Transactions(work_door(dsn, os.environ, "handler"), process.concurrency)
-    doors = Doors(client, lambda: PgQueue(dsn, role="renewal", max_connections=1), transactions)
+    doors = Doors(
+        client,
+        lambda timeout: PgQueue(dsn, role="renewal", max_connections=1, call_timeout=timeout),
+        transactions,
+    )
     try:
         code = await _serve(app, doors, queues, process, overrides, fail_fast=fail_fast)
     finally:
@@ -218,11 +233,10 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _warn_of_unread_variables(command: click.Command) -> None:
+def _warn_of_unread_variables() -> None:
     """Name a variable that is spelt like one of ours and that nobody reads."""
+    from pgqueue.cli.variables import unread_variables  # noqa: PLC0415 - it imports this module
     from pgqueue.log import get_logger  # noqa: PLC0415
-    from pgqueue.settings import unknown_variables  # noqa: PLC0415
 
-    known = {str(option.envvar) for option in command.params if option.envvar}
-    for name, nearest in unknown_variables(os.environ, known).items():
+    for name, nearest in unread_variables(os.environ).items():
         get_logger("pgqueue.consumer").warning("variable.ignored", name=name, nearest=nearest)

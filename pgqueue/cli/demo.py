@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import os
 import sys
 from pathlib import Path
 
 import click
 
+from pgqueue import __version__
+from pgqueue.cli.command import Command
 from pgqueue.cli.database import direct_conninfo, dsn_option
 from pgqueue.cli.exit_code import FAILED
 from pgqueue.errors import ConfigurationError
+from pgqueue.settings import find_dsn
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @dsn_option
 @click.option(
-    "--files", "limit", type=click.IntRange(min=20), help="Only so many files. Default: all, some 1,700."
+    "--files",
+    "limit",
+    type=click.IntRange(min=20),
+    help="Only the first so many and those that don't parse. Default: all, some 1,700.",
 )
 def command(*, dsn: str | None, limit: int | None) -> None:
     """See the main job on real input, in about a minute.
@@ -26,12 +34,37 @@ def command(*, dsn: str | None, limit: int | None) -> None:
     don't parse end in the dead letters.
 
     Makes the queue demo_census and the schema pgqueue_demo anew each time, and leaves them for you to look at.
+
+    \b
+    Example:
+      pgqueue demo
+      pgqueue demo --files 200 --dsn postgresql://me@localhost/scratch
     """
+    conninfo = direct_conninfo(dsn)
+    _migrate(conninfo)
     folder = _examples() / "stdlib_census"
     sys.path.insert(0, str(folder))
     show = importlib.import_module("show")
-    if not show.main(direct_conninfo(dsn), limit):
+    if not show.main(conninfo, limit, psql=_psql(dsn)):
         click.get_current_context().exit(FAILED)
+
+
+def _migrate(conninfo: str) -> None:
+    from pgqueue.db.script import open_script  # noqa: PLC0415 - psycopg is imported only when needed
+    from pgqueue.migrate import apply  # noqa: PLC0415
+
+    plan = apply.migrate(functools.partial(open_script, conninfo), package_version=__version__)
+    click.echo("\n".join(plan.lines()), err=True)
+
+
+def _psql(dsn: str | None) -> str:
+    """Say how to reach the tables by hand, without a password on the screen."""
+    found = find_dsn(dsn, os.environ)
+    if found.is_embedded:
+        return 'psql "$(pgqueue embedded dsn)"'
+    if found.source.startswith("PG"):
+        return "psql" if not found.conninfo else f'psql "${found.source}"'
+    return f"psql with the DSN from {found.source}"
 
 
 def _examples() -> Path:

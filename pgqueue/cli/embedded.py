@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pgqueue.cli.command import Group
 from pgqueue.cli.database import json_option
 from pgqueue.cli.output import print_json
 from pgqueue.db import embedded
@@ -19,16 +20,17 @@ directory_option = click.option(
 )
 
 
-@click.group("embedded", short_help="Start, stop and look at the built-in Postgres.")
+@click.group("embedded", cls=Group, short_help="Start, stop and look at the built-in Postgres.")
 def command() -> None:
-    r"""The Postgres that pgqueue runs itself when no DSN is given.
+    """The Postgres that pgqueue runs itself when no DSN is given.
 
     All your processes share one server. It starts when the first of them needs it, stops a few seconds after
     the last one has gone, and keeps its data. These commands are only needed to look at it, to keep it
     running or to stop it.
 
     \b
-    Example: psql "$(pgqueue embedded dsn)"
+    Example:
+      psql "$(pgqueue embedded dsn)"
     """
 
 
@@ -37,10 +39,13 @@ def command() -> None:
 @json_option
 @directory_option
 def start(*, listen: bool, as_json: bool, directory: Path | None) -> None:
-    r"""Start the server and keep it running until `stop`, also when nobody uses it.
+    """Start the server and keep it until `stop`.
+
+    It runs on also when nobody uses it.
 
     \b
-    Example: pgqueue embedded start --listen
+    Example:
+      pgqueue embedded start --listen
     """
     target = embedded.start(directory=directory, listen=listen)
     found = embedded.status(directory)
@@ -56,10 +61,11 @@ def start(*, listen: bool, as_json: bool, directory: Path | None) -> None:
 @json_option
 @directory_option
 def stop(*, as_json: bool, directory: Path | None) -> None:
-    r"""Stop the server, whoever uses it. The data stays.
+    """Stop the server, whoever uses it. The data stays.
 
     \b
-    Example: pgqueue embedded stop
+    Example:
+      pgqueue embedded stop
     """
     stopped = embedded.stop(directory)
     if as_json:
@@ -72,10 +78,11 @@ def stop(*, as_json: bool, directory: Path | None) -> None:
 @json_option
 @directory_option
 def status(*, as_json: bool, directory: Path | None) -> None:
-    r"""Show whether it runs, where, how big it is and who uses it. Starts nothing.
+    """Show whether it runs, where, how big it is and who uses it. Starts nothing.
 
     \b
-    Example: pgqueue embedded status --json
+    Example:
+      pgqueue embedded status --json
     """
     found = embedded.status(directory)
     if as_json:
@@ -91,13 +98,14 @@ def status(*, as_json: bool, directory: Path | None) -> None:
 @json_option
 @directory_option
 def dsn(*, database: str, tcp: bool, as_json: bool, directory: Path | None) -> None:
-    r"""Print a connection string, without the password. Starts the server where needed.
+    """Print a connection string, without the password. Starts the server where needed.
 
     The string names a file with the password, which libpq reads by itself. A server that isn't kept (see
     `start`) stops a few seconds after its last client has gone.
 
     \b
-    Example: psql "$(pgqueue embedded dsn)"
+    Example:
+      psql "$(pgqueue embedded dsn)"
     """
     target = embedded.dsn(database=database, directory=directory, tcp=tcp)
     if as_json:

@@ -11,6 +11,8 @@ CONFIGURATION = 3
 UNREACHABLE = 4
 SCHEMA = 5
 PARTIAL = 6
+INTERRUPTED = 130
+TERMINATED = 143
 
 _BY_ERROR: tuple[tuple[type[PgQueueError], int], ...] = (
     (InvalidInput, USAGE),

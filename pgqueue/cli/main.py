@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
+import logging
 import os
 import sys
-import traceback
 
 import click
+from click.shell_completion import shell_complete
 
-from pgqueue.cli.exit_code import exit_code_of
-from pgqueue.errors import PgQueueError
+from pgqueue import __version__
+from pgqueue.cli import exit_code, streams
+from pgqueue.cli.command import DEBUG, Group
+from pgqueue.cli.ending import ended_by
+from pgqueue.cli.variables import warn_of_misspelt_variables
 
 # What is listed by --help, in this order: the module that holds the command, and its one line.
 COMMANDS = {
@@ -24,10 +27,13 @@ COMMANDS = {
     "consume": "Run the tasks of an app on the messages of queues.",
     "dead": "List dead letters and send them again.",
 }
+_COMPLETION = "_PGQUEUE_COMPLETE"
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are named above and imported on use."""
+
+    shows_debug = True
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         return list(COMMANDS)
@@ -38,15 +44,6 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"pgqueue.cli.{cmd_name}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            ctx.fail(f"no command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -55,9 +52,9 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="pgqueue-engine", prog_name="pgqueue")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(*, debug: bool) -> None:
+@click.version_option(__version__, prog_name="pgqueue")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """A message queue in the Postgres that you already have.
 
     Which database: --dsn of the command, else PGQUEUE_DSN, DATABASE_URL, PGHOST and the like; with none of them
@@ -65,26 +62,32 @@ def cli(*, debug: bool) -> None:
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration, 4 database unreachable, 5 schema, 6 done in part,
     130 and 143 after a second SIGINT or SIGTERM.
+
+    \b
+    Example:
+      pgqueue migrate
+      pgqueue queues create orders
+      pgqueue send orders '{"id": 7}'
+      pgqueue consume orders --app shop.tasks:app
     """
+    logging.getLogger("pgqueue").addHandler(
+        logging.NullHandler()
+    )  # the error tells it; consume and --debug log
+    if ctx.invoked_subcommand != "consume":  # it has a log, and says so there
+        warn_of_misspelt_variables(os.environ)
 
 
 def main() -> int:
-    """Run the command line; return its exit code. Errors are one line on stderr."""
-    debug = "--debug" in sys.argv
+    """Run the command line; return its exit code. An error is one line on stderr."""
+    streams.open_closed_streams()
+    streams.print_anything()
+    if instruction := os.environ.get(_COMPLETION):
+        return shell_complete(cli, {}, "pgqueue", _COMPLETION, instruction)
+    ctx: click.Context | None = None
     try:
-        result = cli.main(prog_name="pgqueue", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except PgQueueError as error:
-        if debug:
-            traceback.print_exc()
-        click.echo(f"pgqueue: {error}", err=True)
-        return exit_code_of(error)
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; keep the interpreter's last flush from failing again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return result if isinstance(result, int) else 0
+        with cli.make_context("pgqueue", sys.argv[1:]) as ctx:
+            result = cli.invoke(ctx)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge: who typed it gets a line and a code
+        return ended_by(error, debug=ctx is not None and DEBUG in ctx.meta)
+    return result if isinstance(result, int) else exit_code.OK

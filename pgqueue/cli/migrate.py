@@ -7,14 +7,15 @@ import functools
 import click
 
 from pgqueue import __version__
+from pgqueue.cli.command import Command
 from pgqueue.cli.database import direct_conninfo, dsn_option, json_option
 from pgqueue.cli.output import print_json
 
 
-@click.command("migrate")
+@click.command("migrate", cls=Command)
 @dsn_option
 @json_option
-@click.option("--plan", "plan_only", is_flag=True, help="Only say what would be done.")
+@click.option("--plan", "plan_only", is_flag=True, help="Only say what would be done; writes nothing.")
 @click.option(
     "--sql",
     "sql_only",
@@ -31,16 +32,18 @@ def command(*, dsn: str | None, as_json: bool, plan_only: bool, sql_only: bool, 
     Needs the right to create a schema; no superuser, no extension.
 
     \b
-    Examples:
+    Example:
       pgqueue migrate
       pgqueue migrate --plan
       pgqueue migrate --sql > install.sql
     """
+    if sql_only and (plan_only or as_json):
+        raise click.UsageError("--sql prints a script; it goes with neither --plan nor --json")
     from pgqueue.migrate import apply  # noqa: PLC0415  psycopg is imported only when needed
     from pgqueue.migrate.sql_files import load  # noqa: PLC0415
 
     if sql_only:
-        click.echo(apply.as_script(load(), __version__), nl=False)
+        click.echo(apply.as_script(load(), __version__, roles=roles), nl=False)
         return
     from pgqueue.db.script import open_script  # noqa: PLC0415
 

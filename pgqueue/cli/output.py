@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -33,8 +33,8 @@ def print_rows(
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one object on one line."""
-    click.echo(orjson.dumps(value, default=str).decode())
+    """Print one object on one line, in UTF-8 wherever it goes: an escape of the terminal's would be no JSON."""
+    click.echo(orjson.dumps(value, default=str))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -46,10 +46,8 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, timedelta):
-        return str(value)
-    if isinstance(value, (dict, list)):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, (dict, list, bool)):
         value = orjson.dumps(value).decode()
     text = "".join(c if c.isprintable() else " " for c in str(value))
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pgqueue.cli.command import Command
 from pgqueue.cli.database import dsn_option, json_option, open_client
 from pgqueue.cli.output import print_rows
 
@@ -15,16 +16,18 @@ _COLUMNS = (
     "priority",
     "group_key",
     "enqueued_at",
+    "last_read_at",
     "vt",
     "holder",
     "error",
     "message",
     "headers",
+    "broken",
 )
 _FOR_PEOPLE = ("msg_id", "state", "read_ct", "enqueued_at", "vt", "error", "message")
 
 
-@click.command("peek")
+@click.command("peek", cls=Command)
 @click.argument("queue")
 @click.option(
     "--state",
@@ -38,12 +41,15 @@ _FOR_PEOPLE = ("msg_id", "state", "read_ct", "enqueued_at", "vt", "error", "mess
 def command(
     *, queue: str, state: str | None, after_id: int, qty: int, dsn: str | None, as_json: bool
 ) -> None:
-    """Look at messages by id. Nothing is leased or changed.
+    """Look at the messages of QUEUE that wait or run, by id. Nothing is leased or changed.
+
+    States: ready (can be read now), delayed (not yet), in_flight (leased), retry (waits after a failure).
 
     \b
-    Examples:
+    Example:
       pgqueue peek orders
       pgqueue peek orders --state retry --json
+      pgqueue peek orders --after 120 --qty 1000
     """
     with open_client(dsn) as client:
         rows = [waiting._asdict() for waiting in client.peek(queue, state, after_id, qty)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
+from pgqueue.cli.command import Group
 from pgqueue.cli.database import dsn_option, json_option, open_client
 from pgqueue.cli.output import print_json, print_rows
+from pgqueue.cli.streams import can_ask
+from pgqueue.cli.values import Setting
+
+if TYPE_CHECKING:
+    from pgqueue.client.sync import PgQueue
+    from pgqueue.queue.model import QueueSettings
 
 _COLUMNS = (
     "queue",
@@ -26,12 +31,12 @@ _COLUMNS = (
 )
 
 
-@click.group("queues")
+@click.group("queues", cls=Group)
 def command() -> None:
-    """Look at queues and change them.
+    """List queues, make them, change their settings, empty and drop them.
 
     \b
-    Examples:
+    Example:
       pgqueue queues list
       pgqueue queues create orders --set vt=180 --set health_stale=240
       pgqueue queues configure orders --set max_reads=10
@@ -39,33 +44,29 @@ def command() -> None:
     """
 
 
-class Setting(click.ParamType[tuple[str, Any]]):
-    """NAME=VALUE, where VALUE is JSON or else a string."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        name, separator, text = str(value).partition("=")
-        if not separator:
-            self.fail(f"{value!r} is not NAME=VALUE, such as vt=60", param, ctx)
-        try:
-            return name, orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return name, text
-
-
 _set_option = click.option(
-    "--set", "settings", type=Setting(), multiple=True, help="A setting, such as vt=60; null resets."
+    "--set",
+    "settings",
+    type=Setting(),
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A setting, such as vt=60; may be repeated. Durations are seconds.",
 )
+_yes_option = click.option("--yes", is_flag=True, help="Don't ask. Needed where nobody can be asked.")
 
 
 @command.command("list")
 @dsn_option
 @json_option
 def list_command(*, dsn: str | None, as_json: bool) -> None:
-    """Show every queue with its depth."""
+    """Show every queue and how many messages it holds.
+
+    Counts are exact up to 10,000 messages; beyond that depth is an estimate and approx is true.
+
+    \b
+    Example:
+      pgqueue queues list --json
+    """
     with open_client(dsn) as client:
         rows = [info._asdict() for info in client.list_queues()]
     print_rows(rows, _COLUMNS, as_json=as_json, empty="no queues; make one with: pgqueue queues create NAME")
@@ -76,10 +77,15 @@ def list_command(*, dsn: str | None, as_json: bool) -> None:
 @dsn_option
 @json_option
 def show_command(*, queue: str, dsn: str | None, as_json: bool) -> None:
-    """Show one queue: depth, age, and every setting in force."""
+    """Show one queue: depth, age, and every setting in force.
+
+    \b
+    Example:
+      pgqueue queues show orders
+    """
     with open_client(dsn) as client:
         info = client.metrics(queue)[0]
-    facts = {**info._asdict(), "settings": asdict(info.settings)}
+    facts = {**info._asdict(), "settings": _shown(info.settings)}
     if as_json:
         print_json(facts)
         return
@@ -93,13 +99,22 @@ def show_command(*, queue: str, dsn: str | None, as_json: bool) -> None:
 @click.option("--kind", type=click.Choice(["row"]), help="How messages are stored. Default: row.")
 @_set_option
 @dsn_option
+@json_option
 def create_command(
-    *, queue: str, kind: str | None, settings: tuple[tuple[str, Any], ...], dsn: str | None
+    *, queue: str, kind: str | None, settings: tuple[tuple[str, Any], ...], dsn: str | None, as_json: bool
 ) -> None:
-    """Make a queue. The same call again changes nothing."""
+    """Make a queue. The same call again changes nothing.
+
+    A name has 1 to 47 characters: a letter a-z, then letters a-z, digits and underscores.
+
+    \b
+    Example:
+      pgqueue queues create orders
+      pgqueue queues create orders --set vt=180 --set health_stale=240
+    """
     with open_client(dsn) as client:
-        client.create_queue(queue, kind, dict(settings))
-    click.echo(f"queue {queue} is there")
+        client.create_queue(queue, kind, _each_once(settings))
+    _tell({"queue": queue, "there": True}, f"queue {queue} is there", as_json=as_json)
 
 
 @command.command("configure")
@@ -110,9 +125,16 @@ def create_command(
 def configure_command(
     *, queue: str, settings: tuple[tuple[str, Any], ...], dsn: str | None, as_json: bool
 ) -> None:
-    """Change settings and print the ones in force."""
+    """Change settings and print the ones in force. Running consumers take them over within seconds.
+
+    VALUE null sets back to the default.
+
+    \b
+    Example:
+      pgqueue queues configure orders --set max_reads=10 --set batch=null
+    """
     with open_client(dsn) as client:
-        effective = asdict(client.configure_queue(queue, dict(settings)))
+        effective = _shown(client.configure_queue(queue, _each_once(settings)))
     if as_json:
         print_json(effective)
     else:
@@ -120,35 +142,76 @@ def configure_command(
         print_rows(rows, ("setting", "value"), as_json=False, empty="")
 
 
-def _confirm(what: str, queue: str, *, yes: bool) -> None:
-    """Ask for the queue's name; without a terminal --yes is needed."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{what} needs --yes where nobody can be asked")
-    if click.prompt(f"Type the name of the queue to {what} it") != queue:
-        raise click.UsageError("the names differ; nothing was changed")
-
-
 @command.command("purge")
 @click.argument("queue")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@_yes_option
 @dsn_option
-def purge_command(*, queue: str, yes: bool, dsn: str | None) -> None:
-    """Remove every message that waits or runs; archive and dead letters stay."""
-    _confirm("purge", queue, yes=yes)
+@json_option
+def purge_command(*, queue: str, yes: bool, dsn: str | None, as_json: bool) -> None:
+    """Remove every message that waits or runs.
+
+    The archive and the dead letters stay. Asks for the name of the queue and says what it holds.
+
+    \b
+    Example:
+      pgqueue queues purge orders
+      pgqueue queues purge orders --yes
+    """
     with open_client(dsn) as client:
-        click.echo(f"{client.purge_queue(queue)} messages removed from {queue}")
+        if not yes:
+            _ask_for_name(client, "purge", queue)
+        removed = client.purge_queue(queue)
+    _tell({"queue": queue, "removed": removed}, f"{removed} messages removed from {queue}", as_json=as_json)
 
 
 @command.command("drop")
 @click.argument("queue")
-@click.option("--force", is_flag=True, help="Also when it holds messages or dead letters.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--force", is_flag=True, help="Also when it holds messages or dead letters: they are lost.")
+@_yes_option
 @dsn_option
-def drop_command(*, queue: str, force: bool, yes: bool, dsn: str | None) -> None:
-    """Drop a queue with its archive and dead letters."""
-    _confirm("drop", queue, yes=yes)
+@json_option
+def drop_command(*, queue: str, force: bool, yes: bool, dsn: str | None, as_json: bool) -> None:
+    """Drop a queue with its archive. One that holds messages or dead letters is only dropped with --force.
+
+    Asks for the name of the queue and says what it holds. Dropping a queue that isn't there is no error.
+
+    \b
+    Example:
+      pgqueue queues drop orders
+      pgqueue queues drop orders --force --yes
+    """
     with open_client(dsn) as client:
+        if not yes:
+            _ask_for_name(client, "drop", queue)
         dropped = client.drop_queue(queue, force=force)
-    click.echo(f"queue {queue} is dropped" if dropped else f"there was no queue {queue}")
+    told = f"queue {queue} is dropped" if dropped else f"there was no queue {queue}"
+    _tell({"queue": queue, "dropped": dropped}, told, as_json=as_json)
+
+
+def _each_once(settings: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    given = dict(settings)
+    if len(given) < len(settings):
+        raise click.UsageError("a setting is given twice")
+    return given
+
+
+def _shown(settings: QueueSettings) -> dict[str, Any]:
+    return asdict(settings) | {"backoff": settings.backoff._asdict()}
+
+
+def _ask_for_name(client: PgQueue, verb: str, queue: str) -> None:
+    """Let the name be typed, after saying what the queue holds; anything else ends the command."""
+    if not can_ask():
+        raise click.UsageError(f"{verb} needs --yes where nobody can be asked; nothing was changed")
+    info = client.metrics(queue)[0]
+    held = f"{queue} holds {info.depth} messages ({info.in_flight} in flight) and {info.dead} dead letters."
+    typed = click.prompt(f"{held}\nType its name to {verb} it", err=True)
+    if typed != queue:
+        raise click.UsageError(f"{typed!r} is not {queue!r}; nothing was changed")
+
+
+def _tell(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(sentence)

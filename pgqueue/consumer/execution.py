@@ -86,7 +86,7 @@ class Execution:
         try:
             args, kwargs = self._arguments(job)
             answer = job.handler.function(*args, **kwargs)
-            _refuse_awaitable(answer)
+            _check_answer(answer)
         except BaseException as error:  # noqa: BLE001 - a handler is foreign code: SystemExit and the like are its failure
             return self._raised(job, error)
         return self._returned(job, answer)
@@ -96,6 +96,7 @@ class Execution:
         try:
             args, kwargs = self._arguments(job)
             answer = await job.handler.function(*args, **kwargs)
+            _check_answer(answer)
         except asyncio.CancelledError as error:
             if stopping():
                 return outcome.NOTHING if _is_settled(job.held) else outcome.RELEASE
@@ -207,18 +208,14 @@ def _is_settled(held: Held) -> bool:
     return held.acked or held.in_doubt or held.lost
 
 
-def _refuse_awaitable(answer: Any) -> None:
+def _check_answer(answer: Any) -> None:
+    """Refuse what would be taken for done by mistake: work that nobody would run, or `Retry` without its ()."""
     if inspect.isawaitable(answer):
-        _discard(answer)
-        raise TypeError("the handler isn't async, yet it returned an awaitable that nobody would run")
-
-
-def _discard(answer: Any) -> None:
-    close = getattr(
-        answer, "close", None
-    )  # a coroutine that is dropped without this warns that it was never awaited
-    if close is not None:
-        close()
+        if inspect.iscoroutine(answer):
+            answer.close()  # else it warns that it was never awaited
+        raise TypeError("the handler returned an awaitable that nobody would run")
+    if isinstance(answer, type) and issubclass(answer, Answer):
+        raise TypeError(f"the handler returned the class {answer.__name__}, not {answer.__name__}(...)")
 
 
 def _uncancel() -> None:

@@ -29,10 +29,11 @@ class Renewal:
     is opened when the first renewal is due, so short tasks never pay for it.
     """
 
-    def __init__(self, open_runner: Callable[[], RenewalRunner], now: Clock = time.monotonic) -> None:
+    def __init__(self, open_runner: Callable[[float], RenewalRunner], now: Clock = time.monotonic) -> None:
         self._open_runner = open_runner
         self._now = now
         self._runner: RenewalRunner | None = None
+        self._timeout = math.inf
         self._running: dict[int, Held] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -70,7 +71,7 @@ class Renewal:
         with self._lock:
             running = list(self._running.values())
         due = [held for held in running if self._is_due(held, now)]
-        for plan, group in _by_queue(due):
+        for plan, group in _by_call(due):
             self._renew(plan, group)
         return len(due)
 
@@ -106,9 +107,7 @@ class Renewal:
             set_vt_batch(plan.queue, ids, plan.vt, [held.message.receipt for held in group]), plan
         )
         try:
-            if self._runner is None:
-                self._runner = self._open_runner()
-            outcomes = self._runner.run(call)
+            outcomes = self._bounded_runner().run(call)
         except PgQueueError as error:
             self._note_failure(plan, len(group), error)
             return
@@ -118,17 +117,29 @@ class Renewal:
         for held in still_running:
             _note(held, outcomes.get(held.message.msg_id, Outcome.GONE), asked_at)
 
+    def _bounded_runner(self) -> RenewalRunner:
+        """Return the runner; a call that hangs on it leaves time for another before the shortest lease is over."""
+        timeout = self._shortest_vt / PARTS
+        if self._runner is not None and timeout < self._timeout:
+            self._runner.close()
+            self._runner = None
+        if self._runner is None:
+            self._runner, self._timeout = self._open_runner(timeout), timeout
+        return self._runner
+
     def _note_failure(self, plan: QueuePlan, messages: int, error: PgQueueError) -> None:
         now = self._now()
         self._failing_since = self._failing_since or now
         failing_for = round(now - self._failing_since, 1)
-        log.warning(
+        lapsed = failing_for >= plan.vt
+        say = log.error if lapsed else log.warning
+        say(
             "lease.renewal_failed",
             queue=plan.queue,
             messages=messages,
             error=str(error),
             failing_for=failing_for,
-            lapsed=failing_for >= plan.vt,
+            lapsed=lapsed,
         )
 
 
@@ -141,11 +152,12 @@ def _note(held: Held, outcome: Outcome, asked_at: float) -> None:
         log.warning("message.lease_lost", **_identifiers(held), outcome=outcome)
 
 
-def _by_queue(due: Iterable[Held]) -> list[tuple[QueuePlan, list[Held]]]:
-    groups: dict[str, list[Held]] = {}
+def _by_call(due: Iterable[Held]) -> list[tuple[QueuePlan, list[Held]]]:
+    """Group by plan, not by queue: what was claimed before a change of settings keeps its own vt."""
+    groups: dict[QueuePlan, list[Held]] = {}
     for held in due:
-        groups.setdefault(held.plan.queue, []).append(held)
-    return [(group[0].plan, group) for group in groups.values()]
+        groups.setdefault(held.plan, []).append(held)
+    return list(groups.items())
 
 
 def _identifiers(held: Held) -> dict[str, object]:

@@ -37,10 +37,13 @@ class TransactionSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """Every way into the database that a consumer is handed; none opens a connection before it is used."""
+    """Every way into the database that a consumer is handed; none opens a connection before it is used.
+
+    `open_renewal` takes the seconds that a call may wait for its answer.
+    """
 
     work: Runner
-    open_renewal: Callable[[], RenewalRunner]
+    open_renewal: Callable[[float], RenewalRunner]
     transactions: TransactionSource
 
 

@@ -137,11 +137,12 @@ def _report_dropped(plan: QueuePlan, verb: Verb, messages: int, error: QueueNotF
 
 
 def _calls_of(batch: Iterable[Ended]) -> Iterator[tuple[QueuePlan, Verb, list[Ended]]]:
-    """Group by queue and verb, at most `LARGEST_CALL` a group."""
-    groups: dict[tuple[str, Verb], list[Ended]] = {}
+    """Group by queue, verb and commit mode, which may have changed; at most `LARGEST_CALL` a group."""
+    groups: dict[tuple[str, Verb, bool], list[Ended]] = {}
     for ended in batch:
-        groups.setdefault((ended.held.plan.queue, ended.verdict.verb), []).append(ended)
-    for (_, verb), group in groups.items():
+        plan, verb = ended.held.plan, ended.verdict.verb
+        groups.setdefault((plan.queue, verb, plan.ack_async), []).append(ended)
+    for (_, verb, _), group in groups.items():
         for start in range(0, len(group), LARGEST_CALL):
             yield group[0].held.plan, verb, group[start : start + LARGEST_CALL]
 

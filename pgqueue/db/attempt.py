@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from tenacity import RetryCallState, stop_after_attempt, wait_fixed
 
 from pgqueue.call import Call, Repeat
 from pgqueue.db.liveness import AnyConnection, DeadlinePassed
@@ -18,6 +17,9 @@ from pgqueue.log import get_logger
 
 T = TypeVar("T")
 _log = get_logger("pgqueue.db")
+
+# A literal, not for a setting to change.
+REPEAT_PAUSE = 0.5
 
 # Evaluated once before the FROM item is scanned (a one-time filter), within the statement's own transaction:
 # what the verb sets itself still wins, and nothing leaks to the next client of a pooler.
@@ -37,6 +39,17 @@ class Trial(Generic[T]):
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.timeout
+
+    def note_repeat(self, error: PgQueueError) -> None:
+        """Begin the second run: say what the first one met."""
+        self.repeated = True
+        _log.warning(
+            "call.repeated",
+            call=self.call.name,
+            queue=self.call.queue,
+            error=error.message,
+            sqlstate=error.sqlstate,
+        )
 
     def failure(self, error: BaseException, connection: AnyConnection, *, reused: bool) -> BaseException:
         """Decide what an exception means, and whether this call may be run once more."""
@@ -110,31 +123,3 @@ def seen(error: psycopg.Error) -> str:
     """Say what was observed, without a verdict."""
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__} {error.sqlstate or 'without SQLSTATE'}: {text}"
-
-
-def _was_repeatable(state: RetryCallState) -> bool:
-    trial: Trial[Any] = state.args[0]
-    return state.outcome is not None and state.outcome.failed and trial.may_repeat
-
-
-def _say_repeated(state: RetryCallState) -> None:
-    trial: Trial[Any] = state.args[0]
-    error = state.outcome.exception() if state.outcome else None
-    trial.repeated = True
-    _log.warning(
-        "call.repeated",
-        call=trial.call.name,
-        queue=trial.call.queue,
-        error=error.message if isinstance(error, PgQueueError) else repr(error),
-        sqlstate=getattr(error, "sqlstate", None),
-    )
-
-
-# One repeat by structure: neither number is for a setting to change.
-REPEAT_ONCE: dict[str, Any] = {
-    "stop": stop_after_attempt(2),
-    "wait": wait_fixed(0.5),
-    "retry": _was_repeatable,
-    "before_sleep": _say_repeated,
-    "reraise": True,
-}

@@ -12,6 +12,8 @@ import os
 import threading
 from typing import Generic, NamedTuple, TypeVar
 
+from psycopg.pq import TransactionStatus
+
 from pgqueue.db.connect import open_async_connection, open_connection
 from pgqueue.db.doors import Door
 from pgqueue.db.liveness import (
@@ -27,6 +29,7 @@ from pgqueue.log import get_logger
 
 C = TypeVar("C", bound=AnyConnection)
 _log = get_logger("pgqueue.db")
+IDLE = TransactionStatus.IDLE
 
 
 class Slot(NamedTuple, Generic[C]):
@@ -71,12 +74,15 @@ class _Idle(Generic[C]):
 
     def keep(self, connection: C) -> bool:
         """Keep a connection for the next call; False when it has to be closed."""
-        if self.closed or connection.closed or connection.info.transaction_status != 0:
+        if self.closed or connection.closed or connection.pgconn.transaction_status != IDLE:
             return False
         self._connections.append(connection)
         return True
 
     def empty(self) -> list[C]:
+        """Take all that are to be closed; in a fork none, since that would end the parent's sessions."""
+        if self._pid not in (None, os.getpid()):
+            return []
         taken, self._connections = self._connections, []
         return taken
 
@@ -150,7 +156,10 @@ class AsyncPool:
         self._idle.check()
         self._check_loop()
         try:
-            async with asyncio.timeout(remaining(deadline)):
+            if self._free.locked():
+                async with asyncio.timeout(remaining(deadline)):
+                    await self._free.acquire()
+            else:  # at once: a time-out for it would cost more than the rest of this function
                 await self._free.acquire()
         except (DeadlinePassed, TimeoutError):
             raise self._idle.busy() from None

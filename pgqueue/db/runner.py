@@ -5,15 +5,16 @@ The sync and the async classes only wait differently. Every decision is in `atte
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any, TypeVar, overload
 
 import psycopg
 from psycopg.rows import tuple_row
-from tenacity import AsyncRetrying, Retrying
 
-from pgqueue.call import Call, Repeat, Rows
+from pgqueue.call import Call, Rows
 from pgqueue.db.attempt import (
-    REPEAT_ONCE,
+    REPEAT_PAUSE,
     Trial,
     callers_failure,
     is_in_transaction,
@@ -23,12 +24,11 @@ from pgqueue.db.attempt import (
 from pgqueue.db.doors import Door
 from pgqueue.db.liveness import AnyConnection, check_callers
 from pgqueue.db.pools import AsyncPool, Pool
+from pgqueue.errors import PgQueueError
 
 T = TypeVar("T")
 CALL_TIMEOUT = 30.0
 MAX_CONNECTIONS = 4
-
-_twice = Retrying(**REPEAT_ONCE)
 
 
 class Runner:
@@ -58,10 +58,15 @@ class Runner:
         what the verb documents.
         """
         trial = Trial(call, statement(call, async_commit=self.async_commit), self.call_timeout)
-        if call.repeat is Repeat.NEVER:
+        try:
             return self._attempt(trial)
-        result: T = _twice(self._attempt, trial)
-        return result
+        except PgQueueError as error:
+            if not trial.may_repeat:
+                raise
+            trial.note_repeat(error)
+        # One repeat by structure, not by a counter.
+        time.sleep(REPEAT_PAUSE)
+        return self._attempt(trial)
 
     def close(self) -> None:
         """Close every connection. Safe to repeat."""
@@ -106,11 +111,14 @@ class AsyncRunner:
         what the verb documents.
         """
         trial = Trial(call, statement(call, async_commit=self.async_commit), self.call_timeout)
-        if call.repeat is Repeat.NEVER:
+        try:
             return await self._attempt(trial)
-        # One object for each run: tenacity keeps its state in the thread, which tasks share.
-        result: T = await AsyncRetrying(**REPEAT_ONCE)(self._attempt, trial)
-        return result
+        except PgQueueError as error:
+            if not trial.may_repeat:
+                raise
+            trial.note_repeat(error)
+        await asyncio.sleep(REPEAT_PAUSE)
+        return await self._attempt(trial)
 
     async def close(self) -> None:
         """Close every connection. Safe to repeat."""

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
+from pgqueue.db.doors import CONNECT_TIMEOUT
 from pgqueue.db.sqlstate import translate
+from pgqueue.errors import ConfigurationError, Unavailable
+from pgqueue.settings import mask
 
 
 class PsycopgScript:
@@ -29,12 +33,30 @@ class PsycopgScript:
 def open_script(conninfo: str) -> Iterator[PsycopgScript]:
     """Connect and open a transaction; it commits when the block ends well. Works through a transaction pooler too.
 
-    Raises: Unavailable when the server can't be reached; other errors translated by their SQLSTATE.
+    Raises: Unavailable when the server can't be reached or refuses; ConfigurationError for a DSN that can't be read;
+    other errors translated by their SQLSTATE.
     """
     try:
-        with psycopg.connect(
-            conninfo, prepare_threshold=None, fallback_application_name="pgqueue/migrate"
-        ) as connection:
+        with _connect(conninfo) as connection:
             yield PsycopgScript(connection)
     except psycopg.Error as error:
         raise translate(error) from error
+
+
+def _connect(conninfo: str) -> psycopg.Connection[tuple[Any, ...]]:
+    try:
+        given: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT} | conninfo_to_dict(conninfo)
+        return psycopg.connect(
+            prepare_threshold=None, **{"fallback_application_name": "pgqueue/migrate"} | given
+        )
+    except psycopg.ProgrammingError:
+        # The driver's text may quote a piece of the password.
+        raise ConfigurationError(
+            "the DSN can't be read", cure="Give postgresql://user:password@host:5432/database."
+        ) from None
+    except psycopg.OperationalError as error:
+        raise Unavailable(
+            f"can't connect to {mask(conninfo) or 'what the PG* variables name'}: "
+            + mask(str(error).strip().partition("\n")[0]),
+            cure="Check that Postgres runs there and that user, password and database are right.",
+        ) from None

@@ -107,10 +107,13 @@ def check_batch(name: str, values: object, *, length: int | None = None) -> None
         raise InvalidInput(problem, cure="Pass one a message.", argument=name)
 
 
-def clean_error(text: str | None) -> str | None:
+def clean_error(text: object) -> str | None:
     """Make an error text fit for storing: control characters replaced, cut to 8 KiB."""
     if text is None:
         return None
+    if not isinstance(text, str):
+        problem = f"error must be a str, not {type(text).__name__}"
+        raise InvalidInput(problem, cure="Pass str(error).", argument="error")
     cleaned = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text[: MAX_ERROR_BYTES + 1])
     data = cleaned.encode()
     if len(data) <= MAX_ERROR_BYTES:
@@ -145,5 +148,7 @@ def _check_seconds(name: str, value: object, least: float, most: float) -> float
         problem = f"{name} must be seconds or a timedelta, not {type(value).__name__}"
         raise InvalidInput(problem, argument=name)
     if not least <= value <= most:  # false for NaN too
-        raise InvalidInput(f"{name} can't be {value} s, allowed are {least:g} .. {most:g} s", argument=name)
+        raise InvalidInput(
+            f"{name} can't be {value} s, allowed are {least:g} .. {most:.10g} s", argument=name
+        )
     return float(value)

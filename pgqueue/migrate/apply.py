@@ -144,7 +144,7 @@ def _drop_orphans(script: Script, files: SqlFiles) -> None:
         script.run(f"drop function {signature}")
 
 
-def as_script(files: SqlFiles, package_version: str) -> str:
+def as_script(files: SqlFiles, package_version: str, *, roles: bool = True) -> str:
     """Write a first installation as one psql script, for people who apply by hand."""
     versions = "\n".join(
         f"insert into pgqueue.migration values ({m.version}, '{m.name}', '{m.checksum}', {str(m.breaking).lower()},"
@@ -157,7 +157,7 @@ def as_script(files: SqlFiles, package_version: str) -> str:
             "-- pgqueue: a first installation, for an empty database. Upgrades are applied by `pgqueue migrate`.",
             "begin;",
             "set local check_function_bodies = off;",
-            files.roles,
+            *([files.roles] if roles else []),
             *(m.sql for m in files.migrations),
             files.functions,
             files.views,

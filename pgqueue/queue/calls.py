@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pgqueue.call import Call, Repeat, Rows, nothing, scalar
 from pgqueue.json_codec import decode, encode
 from pgqueue.queue.model import QueueInfo, QueueSettings
-from pgqueue.queue.rules import check_kind, check_name, check_settings
+from pgqueue.queue.rules import SETTING_NAMES, check_kind, check_name, check_settings
 
 _INFO = (
     "queue, kind, depth, ready, delayed, in_flight, retrying, approx, dead, oldest_at, last_sent_at, "
@@ -61,11 +61,16 @@ def purge_queue(queue: str) -> Call[int]:
 
 
 def configure_queue(queue: str, settings: Mapping[str, object]) -> Call[QueueSettings]:
-    """Change the given settings and return the effective ones. Running workers see them within seconds."""
+    """Change the given settings and return the effective ones; None sets one back to its default.
+
+    Running workers see them within seconds.
+    """
+    reset = {name for name, value in settings.items() if value is None and name in SETTING_NAMES}
+    kept = {name: value for name, value in settings.items() if name not in reset}
     return Call(
         "queue.configure_queue",
         "select pgqueue.configure_queue(queue => %s, settings => %s::jsonb)::text",
-        (check_name(queue), encode(check_settings(settings))),
+        (check_name(queue), encode(check_settings(kept) | dict.fromkeys(reset))),
         lambda rows: QueueSettings.from_json(decode(rows[0][0])),
         repeat=Repeat.ALWAYS,
         queue=queue,

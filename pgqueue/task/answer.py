@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 
 from pgqueue.errors import InvalidInput
+from pgqueue.message.rules import check_delay, check_text, clean_error
 
-LONGEST_DELAY = 366 * 86_400.0
 LONGEST_REASON = 200
 
 
@@ -23,39 +22,28 @@ class Retry(Answer):
     """
 
     def __init__(self, delay: float | timedelta | None = None, reason: str | None = None) -> None:
-        """Raise InvalidInput, which is then the failure of the handler, for a delay outside the limits."""
+        """Raise InvalidInput, which is then the failure of the handler, for what can't be sent later."""
         super().__init__(delay, reason)
-        self.delay = None if delay is None else _seconds(delay)
-        self.reason = reason
+        self.delay = None if delay is None else check_delay(delay)
+        self.reason = clean_error(reason)
 
 
 class Bury(Answer):
     """Never run the message again: it goes to the dead letters with this reason."""
 
     def __init__(self, reason: str, error: str | None = None) -> None:
-        """`error` is the longer text that is kept beside the reason."""
-        _check_reason(reason)
+        """`error` is the longer text that is kept beside the reason. Raises as `Retry` does."""
         super().__init__(reason, error)
-        self.reason = reason
-        self.error = error
+        self.reason = _check_reason(reason)
+        self.error = clean_error(error)
 
 
 class Release(Answer):
     """Give the message back: it is shown again shortly. The first ten times don't count as attempts."""
 
 
-def _seconds(delay: object) -> float:
-    if isinstance(delay, timedelta):
-        seconds = delay.total_seconds()
-    elif isinstance(delay, (int, float)) and not isinstance(delay, bool):
-        seconds = float(delay)
-    else:
-        raise InvalidInput(f"a delay is a number of seconds or a timedelta, not {type(delay).__name__}")
-    if not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_DELAY:
-        raise InvalidInput(f"a delay is 0 to {LONGEST_DELAY:.0f} seconds (366 days), not {seconds}")
-    return seconds
-
-
-def _check_reason(reason: object) -> None:
-    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= LONGEST_REASON or "\x00" in reason:
+def _check_reason(reason: object) -> str:
+    text = check_text("reason", reason)
+    if not 0 < len(text.strip()) <= LONGEST_REASON:
         raise InvalidInput(f"a reason to bury is a text of 1 to {LONGEST_REASON} characters")
+    return text

@@ -68,5 +68,9 @@ def _where(error: BaseException) -> str:
 
 
 def _see_working_directory() -> None:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        return  # the directory is gone; what is installed can be found all the same
+    if "" not in sys.path and here not in sys.path:
+        sys.path.insert(0, here)

@@ -15,6 +15,7 @@ BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils", "common", "misc
 
 # Where everything is caught and not raised again: the function, and why. Anywhere else an error has a class.
 CATCHES_ALL = {
+    "pgqueue/cli/main.py:main": "whoever typed a command gets a line and a code; --debug shows the traceback",
     "pgqueue/consumer/execution.py:Execution.run_async": "its handler is foreign code",
     "pgqueue/consumer/execution.py:Execution.run": "the same, in a thread",
     "pgqueue/consumer/failure.py:_message": "the text of an error is foreign code as well",

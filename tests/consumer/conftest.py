@@ -131,4 +131,4 @@ def work() -> AsyncScript:
 
 @pytest.fixture
 def doors(work: AsyncScript) -> Doors:
-    return Doors(work, SyncScript, NoTransactions())
+    return Doors(work, lambda _: SyncScript(), NoTransactions())

@@ -8,7 +8,7 @@ import pytest
 from pgqueue.consumer.execution import Execution, HeldLease, Job
 from pgqueue.consumer.model import Doors, Held, Verb, Verdict
 from pgqueue.errors import ClientMisuse, InDoubt, StaleReceipt
-from pgqueue.task.answer import Bury
+from pgqueue.task.answer import Bury, Release, Retry
 from pgqueue.task.context import Context
 from pgqueue.task.identity import Identity
 from pgqueue.task.registry import App
@@ -124,6 +124,29 @@ def test_a_plain_function_that_returns_a_coroutine_has_failed(execution: Executi
     assert "awaitable" in (failed.error or "")
 
 
+async def test_an_async_function_that_forgot_its_await_has_failed(execution: Execution, app: App) -> None:
+    async def late() -> None: ...
+
+    @app.task("t", queue="orders")
+    async def t() -> Any:
+        return late()
+
+    failed = await execution.run_async(job(execution, task()), stopping=lambda: False)
+    assert failed.verb is Verb.RETRY
+    assert "awaitable" in (failed.error or "")
+
+
+@pytest.mark.parametrize("answer", [Retry, Bury, Release])
+def test_an_answer_without_its_parentheses_is_no_ack(execution: Execution, app: App, answer: Any) -> None:
+    @app.task("t", queue="orders")
+    def t() -> Any:
+        return answer
+
+    failed = execution.run(job(execution, task()))
+    assert failed.verb is Verb.RETRY
+    assert f"returned the class {answer.__name__}" in (failed.error or "")
+
+
 def test_a_keyboard_interrupt_stops_the_consumer_and_gives_the_message_back(
     execution: Execution, app: App, interrupts: Interrupts
 ) -> None:
@@ -227,7 +250,7 @@ async def test_an_ack_that_went_with_the_transaction_is_never_sent_again(
     *,
     is_async: bool,
 ) -> None:
-    execution = Execution(app, Doors(AsyncScript(), SyncScript, Ending(end)), clock, lambda: None)
+    execution = Execution(app, Doors(AsyncScript(), lambda _: SyncScript(), Ending(end)), clock, lambda: None)
 
     @app.task("s", queue="orders")
     def s(ctx: Context) -> None:
@@ -251,7 +274,9 @@ async def test_an_ack_that_went_with_the_transaction_is_never_sent_again(
 
 
 def test_an_exception_in_the_block_leaves_the_message_to_the_rules(app: App, clock: Clock) -> None:
-    execution = Execution(app, Doors(AsyncScript(), SyncScript, Ending(None)), clock, lambda: None)
+    execution = Execution(
+        app, Doors(AsyncScript(), lambda _: SyncScript(), Ending(None)), clock, lambda: None
+    )
 
     @app.task("t", queue="orders")
     def t(ctx: Context) -> None:
@@ -262,7 +287,9 @@ def test_an_exception_in_the_block_leaves_the_message_to_the_rules(app: App, clo
 
 
 def test_a_second_commit_for_one_message_is_refused(app: App, clock: Clock) -> None:
-    execution = Execution(app, Doors(AsyncScript(), SyncScript, Ending(None)), clock, lambda: None)
+    execution = Execution(
+        app, Doors(AsyncScript(), lambda _: SyncScript(), Ending(None)), clock, lambda: None
+    )
     refused: list[Exception] = []
 
     @app.task("t", queue="orders")

@@ -15,11 +15,15 @@ class Opened:
     """Counts how often the renewal opens its own connection."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.timeouts: list[float] = []
         self.script = SyncScript()
 
-    def __call__(self) -> SyncScript:
-        self.times += 1
+    @property
+    def times(self) -> int:
+        return len(self.timeouts)
+
+    def __call__(self, timeout: float) -> SyncScript:
+        self.timeouts.append(timeout)
         return self.script
 
 
@@ -147,3 +151,42 @@ def test_a_queue_that_wants_sync_commits_gets_them(renewal: Renewal, clock: Cloc
     clock.now = 10.0
     renewal.renew_due()
     assert not opened.script.calls[0].may_commit_async
+
+
+def test_a_lease_is_renewed_for_the_vt_of_its_own_claim_after_the_setting_changed(
+    renewal: Renewal, clock: Clock, opened: Opened
+) -> None:
+    short = held(msg_id=1, plan=replace(PLAN, vt=3.0, health_stale=900.0), at=0.0)
+    long = held(msg_id=2, plan=replace(PLAN, vt=300.0, health_stale=900.0), at=0.0)
+    for one in (short, long):
+        one.started_at = 0.0
+        renewal.add(one)
+    clock.now = 100.0
+    renewal.renew_due()
+    asked = {tuple(ids_of(call)): call.params[1] for call in opened.script.calls}
+    assert asked == {(1,): 3.0, (2,): 300.0}
+
+
+def test_a_call_that_hangs_leaves_time_for_another_before_the_shortest_lease_is_over(
+    renewal: Renewal, clock: Clock, opened: Opened
+) -> None:
+    running(renewal)
+    clock.now = 10.0
+    renewal.renew_due()
+    assert opened.timeouts == [10.0]
+    renewal.add(held(msg_id=2, plan=replace(PLAN, queue="quick", vt=3.0), at=10.0))
+    clock.now = 11.0
+    renewal.renew_due()
+    assert opened.timeouts == [10.0, 1.0]
+    assert opened.script.closed
+
+
+def test_renewals_that_fail_longer_than_vt_are_an_error(
+    renewal: Renewal, clock: Clock, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    """U52"""
+    running(renewal)
+    opened.script.on("message.set_vt_batch", Unavailable("gone"), Unavailable("gone"), Unavailable("gone"))
+    for clock.now in (10.0, 39.0, 40.0):
+        renewal.renew_due()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "ERROR"]

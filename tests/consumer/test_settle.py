@@ -125,3 +125,11 @@ async def test_acks_commit_asynchronously_only_where_the_queue_allows(work: Asyn
     settling.add(held(msg_id=3, plan=replace(PLAN, queue="strict", ack_async=False)), DELETE)
     await drain(settling)
     assert [call.may_commit_async for call in work.calls] == [True, False, False]
+
+
+async def test_acks_of_messages_claimed_after_the_queue_went_sync_commit_so(work: AsyncScript) -> None:
+    settling = settler(work)
+    settling.add(held(msg_id=1), DELETE)
+    settling.add(held(msg_id=2, plan=replace(PLAN, ack_async=False)), DELETE)
+    await drain(settling)
+    assert [(call.params[0], call.may_commit_async) for call in work.calls] == [([1], True), ([2], False)]

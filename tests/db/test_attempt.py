@@ -6,7 +6,7 @@ from psycopg import errors as driver
 
 from pgqueue.call import Call, Repeat, nothing
 from pgqueue.db import attempt
-from pgqueue.db.attempt import REPEAT_ONCE, Trial, is_usable, statement
+from pgqueue.db.attempt import REPEAT_PAUSE, Trial, is_usable, statement
 from pgqueue.db.liveness import DeadlinePassed
 from pgqueue.errors import DatabaseError, InDoubt, Unavailable
 
@@ -90,10 +90,9 @@ def test_only_a_plain_error_of_the_database_leaves_a_connection_usable() -> None
     assert not is_usable(KeyboardInterrupt())
 
 
-def test_the_pause_is_half_a_second_and_there_are_two_attempts() -> None:
-    """U29: literals, not settings."""
-    assert REPEAT_ONCE["stop"].max_attempt_number == 2
-    assert REPEAT_ONCE["wait"].wait_fixed == 0.5
+def test_the_pause_is_half_a_second() -> None:
+    """U29: a literal, not a setting."""
+    assert REPEAT_PAUSE == 0.5
 
 
 def test_commit_is_asynchronous_only_where_call_and_runner_agree() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pgqueue.call import Repeat
-from pgqueue.errors import InvalidInput, QueueNotFound
+from pgqueue.errors import InvalidInput
 from pgqueue.queue import calls
 from pgqueue.queue.model import QueueSettings
 
@@ -34,10 +34,9 @@ def test_queues_are_read_with_their_effective_settings() -> None:
     assert (info.queue, info.depth, info.settings, info.created_at) == ("orders", 3, QueueSettings(vt=5), NOW)
 
 
-def test_settings_of_a_queue_that_does_not_exist_are_not_invented() -> None:
-    assert calls.settings("orders").parse([('{"vt": 5}',)]).vt == 5
-    with pytest.raises(QueueNotFound):
-        calls.settings("orders").parse([])
+def test_settings_are_read_over_the_defaults() -> None:
+    effective = calls.settings("orders").parse([('{"vt": 5}',)])
+    assert (effective.vt, effective.max_reads) == (5, 5)
 
 
 def test_bad_arguments_never_become_a_call() -> None:

@@ -219,10 +219,16 @@ def test_a_delay_outside_the_limits_is_refused(delay: Any) -> None:
         Retry(delay)
 
 
-@pytest.mark.parametrize("reason", ["", " ", "x" * 201, "a\x00", None, 7])
+@pytest.mark.parametrize("reason", ["", " ", "x" * 201, "a\x00", "\ud800", None, 7])
 def test_a_reason_to_bury_is_a_short_text(reason: Any) -> None:
     with pytest.raises(InvalidInput):
         Bury(reason)
+
+
+@pytest.mark.parametrize("answer", [Bury, lambda _, error: Retry(1, error)])
+def test_an_answer_takes_a_text_and_no_exception_that_could_never_be_sent(answer: Any) -> None:
+    with pytest.raises(InvalidInput, match="must be a str, not ValueError"):
+        answer("why", ValueError("boom"))
 
 
 def top_level(a: int, b: int) -> None: ...

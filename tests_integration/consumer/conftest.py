@@ -30,7 +30,8 @@ def start(tmp_path: Path, database: Database, client: PgQueue) -> Iterator[Start
     def begin(
         app: str, *options: str, dsn: str | None = None, ready: bool = True, **environment: str
     ) -> Worker:
-        arguments = ["orders", "--app", "shop:app", "--dsn", dsn or database.conninfo, *options]
+        which = () if "--app" in options else ("--app", "shop:app")
+        arguments = ["orders", *which, "--dsn", dsn or database.conninfo, *options]
         worker = Worker(tmp_path, app, arguments, environment)
         started.append(worker)
         if ready:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import PgQueue
@@ -157,3 +158,29 @@ def test_help_names_every_variable() -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for name in ("APP", "CONCURRENCY", "VT", "HEALTH_STALE", "MAX_READS", "POLL_MAX", "GRACE", "LOG_FORMAT"):
         assert f"PGQUEUE_{name}" in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("delete from pgqueue.migration", "Run pgqueue migrate"),
+        (
+            "insert into pgqueue.migration select 99, 'from_the_future', '', true, '9.0', pgqueue.clock()",
+            "Upgrade this package",
+        ),
+    ],
+)
+def test_schema_that_it_cant_serve_is_refused_with_the_cure(
+    start: StartWorker, db: psycopg.Connection, change: str, words: str
+) -> None:
+    db.execute(change.encode())
+    worker = start(GOOD, ready=False)
+    assert worker.end() == 5, worker.output
+    assert words in worker.output
+
+
+def test_schema_of_a_newer_release_that_broke_nothing_is_served(
+    start: StartWorker, db: psycopg.Connection
+) -> None:
+    db.execute("insert into pgqueue.migration select 99, 'add_a_column', '', false, '9.0', pgqueue.clock()")
+    start(GOOD)

@@ -25,6 +25,7 @@ class FaultProxy:
         self._links: list[_Link] = []
         self.swallowing = threading.Event()
         self.losing_replies = threading.Event()
+        self.swallowed = 0  # bytes of clients that a black hole has taken
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -90,7 +91,9 @@ class _Link:
     def _to_server(self) -> None:
         with suppress(OSError):
             for data in _chunks(self._client):
-                if not self._proxy.swallowing.is_set():
+                if self._proxy.swallowing.is_set():
+                    self._proxy.swallowed += len(data)
+                else:
                     self._server.sendall(data)
         self._end()
 

@@ -120,3 +120,20 @@ def test_a_runner_used_in_a_forked_child_says_so_and_the_parents_connection_live
     assert said.startswith("ClientMisuse")
     assert "fork" in said
     assert runner.run(calls.delete(QUEUE, message.msg_id, message.receipt)) == "done"
+
+
+def test_a_runner_closed_in_a_forked_child_leaves_the_parents_connection_alone(
+    database: Database, db: psycopg.Connection, open_runner: OpenRunner
+) -> None:
+    runner = open_runner(database.conninfo)
+    message = lease(runner, db)
+    (before,) = runner.idle()
+    child = os.fork()
+    if child == 0:
+        try:
+            runner.shut()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert runner.run(calls.delete(QUEUE, message.msg_id, message.receipt)) == "done"
+    assert runner.idle() == [before], "the child's close must not end the session on the shared socket"

@@ -29,9 +29,19 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_every_sql_file_and_the_type_marker(unpacked: Path) -> None:
-    shipped = {path.relative_to(unpacked / "pgqueue" / "_sql") for path in unpacked.rglob("*.sql")}
+    shipped = {
+        path.relative_to(unpacked / "pgqueue" / "_sql")
+        for path in (unpacked / "pgqueue" / "_sql").rglob("*.sql")
+    }
     assert shipped == {path.relative_to(ROOT / "sql") for path in (ROOT / "sql").rglob("*.sql")}
     assert (unpacked / "pgqueue" / "py.typed").exists()
+
+
+def test_wheel_holds_the_example_that_the_demo_runs(unpacked: Path) -> None:
+    example = ROOT / "examples" / "stdlib_census"
+    shipped = unpacked / "pgqueue" / "_examples" / "stdlib_census"
+    names = {path.name for path in example.iterdir() if path.is_file()}
+    assert {path.name for path in shipped.iterdir()} == names
 
 
 def test_wheel_holds_only_the_package(unpacked: Path) -> None:

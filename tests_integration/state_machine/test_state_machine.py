@@ -39,12 +39,20 @@ HUNT = settings(
 FOUND_BY_A_WALK = {
     "read does not raise vt": ("read", "set vt = v_until, read_ct", "set read_ct"),
     "read claims without counting": ("read", "read_ct = r.read_ct + 1, receipt", "receipt"),
-    "read takes the youngest first": ("read", "order by r.vt, (r.msg_id + 0)\n", "order by r.vt, (r.msg_id + 0) desc\n"),
+    "read takes the youngest first": (
+        "read",
+        "order by r.vt, (r.msg_id + 0)\n",
+        "order by r.vt, (r.msg_id + 0) desc\n",
+    ),
     "delete ignores the receipt": ("delete", "(v_receipt is null or r.receipt = v_receipt)", "true"),
     "release counts as a read": ("release_batch", ", release_ct = r.release_ct + 1", ""),
 }
 FOUND_BY_A_SCRIPT = {
-    "read hands out a group's second": ("read", "h.group_key = r.group_key and (h.msg_id + 0) < r.msg_id", "false"),
+    "read hands out a group's second": (
+        "read",
+        "h.group_key = r.group_key and (h.msg_id + 0) < r.msg_id",
+        "false",
+    ),
     "read buries nobody past the cap": ("read", "c.read_ct - c.release_ct > c_hard_cap", "false"),
     "retry leaves the receipt": ("retry_batch", ", receipt = null,", ","),
     "redrive forgets that it was done": (

@@ -28,7 +28,7 @@ STOPPED = embedded.EmbeddedStatus(
 def test_every_help_shows_an_example(verb: str) -> None:
     done = CliRunner().invoke(command, [*verb.split(), "--help"])
     assert done.exit_code == 0
-    assert "Example: " in done.output
+    assert "Example:\n" in done.output
 
 
 def test_the_status_of_nothing_is_readable_by_people_and_programs(monkeypatch: pytest.MonkeyPatch) -> None:
