@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from pgqueue.cli.command import Command
 from pgqueue.cli.database import dsn_option
 from pgqueue.cli.values import Seconds
+from pgqueue.cli.variables import unread_variables
 
 if TYPE_CHECKING:
     from pgqueue.consumer.model import Doors, QueuePlan
@@ -235,7 +236,6 @@ def _leave(code: int) -> NoReturn:
 
 def _warn_of_unread_variables() -> None:
     """Name a variable that is spelt like one of ours and that nobody reads."""
-    from pgqueue.cli.variables import unread_variables  # noqa: PLC0415 - it imports this module
     from pgqueue.log import get_logger  # noqa: PLC0415
 
     for name, nearest in unread_variables(os.environ).items():

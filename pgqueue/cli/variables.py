@@ -9,17 +9,27 @@ import click
 from pgqueue.settings import unknown_variables
 
 EMBEDDED_VARIABLES = ("PGQUEUE_EMBEDDED_DIR", "PGQUEUE_EMBEDDED_IDLE_SECONDS", "PGQUEUE_PG_BIN")
+# Those of the options of `consume`; a test holds them against the command, which is not imported for every other one.
+CONSUME_VARIABLES = (
+    "PGQUEUE_APP",
+    "PGQUEUE_ARCHIVE",
+    "PGQUEUE_BATCH",
+    "PGQUEUE_CONCURRENCY",
+    "PGQUEUE_FAIL_FAST",
+    "PGQUEUE_GRACE",
+    "PGQUEUE_HEALTH_STALE",
+    "PGQUEUE_LOG_FORMAT",
+    "PGQUEUE_LOG_LEVEL",
+    "PGQUEUE_MAX_READS",
+    "PGQUEUE_POLL",
+    "PGQUEUE_POLL_MAX",
+    "PGQUEUE_VT",
+)
 
 
 def unread_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the PGQUEUE_* variables that no command reads, each with the nearest that one does."""
-    if not unknown_variables(environ, EMBEDDED_VARIABLES):
-        return {}
-    # Its options have variables; imported only for the doubtful case.
-    from pgqueue.cli.consume import command  # noqa: PLC0415
-
-    options = {str(option.envvar) for option in command.params if option.envvar}
-    return unknown_variables(environ, {*EMBEDDED_VARIABLES, *options})
+    return unknown_variables(environ, {*EMBEDDED_VARIABLES, *CONSUME_VARIABLES})
 
 
 def warn_of_misspelt_variables(environ: Mapping[str, str]) -> None:
