@@ -156,6 +156,13 @@ class TestBatch:
         ids = [message.msg_id for message in orders.read(qty=3)]
         assert settle_batch(orders, verb, [*ids, 777], None) == dict.fromkeys(ids, "done") | {777: "gone"}
 
+    def test_one_receipt_serves_for_all_and_fences_all(self, orders: Queue, verb: str) -> None:
+        orders.send_many(4)
+        ours, (theirs,) = orders.read(qty=3), orders.read(qty=1)
+        ids = [*(message.msg_id for message in ours), theirs.msg_id]
+        answers = settle_batch(orders, verb, ids, [ours[0].receipt])
+        assert answers == dict.fromkeys(ids[:3], "done") | {theirs.msg_id: "stale"}
+
     def test_empty_arrays_answer_nothing(self, orders: Queue, verb: str) -> None:
         assert settle_batch(orders, verb, [], None) == {}
         assert settle_batch(orders, verb, [], []) == {}
@@ -170,13 +177,13 @@ class TestBatch:
         bad: list[tuple[list[Any] | None, list[Any] | None]] = [
             (None, None),
             ([1, None], None),
-            ([1, 2], [1]),
+            ([1, 2, 3], [1, 2]),
             ([1], [1, 2]),
-            ([], [1]),
+            ([], [1, 2]),
             ([[1], [2]], None),
         ]
-        more = batch_arguments(verb, 2)
         for ids, receipts in bad:
+            more = batch_arguments(verb, len(ids or "12"))
             arrays = {"msg_ids": ids, "receipts": receipts}
             refused("PQ002", lambda arrays=arrays: orders.rows(f"{verb}_batch", **arrays, **more))  # type: ignore[misc]
         assert orders.look(sent) == before

@@ -3,7 +3,8 @@ returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
--- The arrays of a batch verb: one dimension, equal length, at most 10,000, no null id. others: length of a third array.
+-- The arrays of a batch verb: one dimension, equal length, at most 10,000, no null id; one receipt serves for
+-- all. others: length of a third array.
 -- Raises: PQ002 with the index of the first bad element.
 declare
     v_count constant integer := cardinality(msg_ids);
@@ -16,8 +17,8 @@ begin
         perform pgqueue.fault('PQ002', format('msg_ids has %s elements, at most 10000', v_count), 'Split the batch.');
     elsif array_position(msg_ids, null) is not null then
         perform pgqueue.fault('PQ002', format('msg_ids[%s] is null', array_position(msg_ids, null)), 'Pass ids only.');
-    elsif receipts is not null and cardinality(receipts) <> v_count then
-        perform pgqueue.fault('PQ002', format('%s msg_ids but %s receipts', v_count, cardinality(receipts)), 'Pass one receipt an id, or none at all.');
+    elsif receipts is not null and cardinality(receipts) not in (1, v_count) then
+        perform pgqueue.fault('PQ002', format('%s msg_ids but %s receipts', v_count, cardinality(receipts)), 'Pass one receipt an id, or a single one for all, or none.');
     elsif others is not null and others <> v_count then
         perform pgqueue.fault('PQ002', format('%s msg_ids but %s values', v_count, others), 'Pass one value an id.');
     end if;

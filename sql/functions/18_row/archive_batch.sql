@@ -12,6 +12,7 @@ as $$
 declare
     v_ids constant bigint[] := msg_ids;
     v_receipts constant bigint[] := receipts;
+    v_receipt constant bigint := case when v_receipts[1] = all (v_receipts) then v_receipts[1] end; -- one for all: no pairs
     v_now constant timestamptz := pgqueue.clock();
     v_done bigint[];
 begin
@@ -19,7 +20,7 @@ begin
     with gone as (
         delete from pgqueue.r_template_queue r
         where r.msg_id = any (v_ids)
-          and (v_receipts is null or (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
+          and (v_receipts is null or r.receipt = v_receipt or v_receipt is null and (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
         returning r.*
     ), kept as (
         insert into pgqueue.a_template_queue (msg_id, outcome, archived_at, archived_by, holder, enqueued_at, last_read_at, read_ct,

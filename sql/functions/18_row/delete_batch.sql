@@ -12,8 +12,7 @@ as $$
 declare
     v_ids constant bigint[] := msg_ids;
     v_receipts constant bigint[] := receipts;
-    -- The messages of one read share their receipt: then a comparison serves for the pairs.
-    v_receipt constant bigint := case when v_receipts[1] = all (v_receipts) then v_receipts[1] end;
+    v_receipt constant bigint := case when v_receipts[1] = all (v_receipts) then v_receipts[1] end; -- one for all: no pairs
     v_done bigint[];
 begin
     perform pgqueue.check_batch(v_ids, v_receipts);

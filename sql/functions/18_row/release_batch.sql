@@ -12,6 +12,7 @@ as $$
 declare
     v_ids constant bigint[] := msg_ids;
     v_receipts constant bigint[] := receipts;
+    v_receipt constant bigint := case when v_receipts[1] = all (v_receipts) then v_receipts[1] end; -- one for all: no pairs
     v_now constant timestamptz := pgqueue.clock();
     v_vts constant timestamptz[] := array(select v_now + u.d from unnest(delays) with ordinality u(d, i) order by u.i);
     v_done bigint[];
@@ -22,7 +23,7 @@ begin
         update pgqueue.r_template_queue r
         set vt = coalesce(v_vts[array_position(v_ids, r.msg_id)], v_now), receipt = null, release_ct = r.release_ct + 1
         where r.msg_id = any (v_ids)
-          and (v_receipts is null or (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
+          and (v_receipts is null or r.receipt = v_receipt or v_receipt is null and (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
           and r.receipt is not null
         returning r.msg_id
     )

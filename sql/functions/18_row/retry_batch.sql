@@ -12,6 +12,7 @@ as $$
 declare
     v_ids constant bigint[] := msg_ids;
     v_receipts constant bigint[] := receipts;
+    v_receipt constant bigint := case when v_receipts[1] = all (v_receipts) then v_receipts[1] end; -- one for all: no pairs
     v_now constant timestamptz := pgqueue.clock();
     v_errors constant text[] := array(select pgqueue.clean_text(u.e) from unnest(errors) with ordinality u(e, i) order by u.i);
     v_vts timestamptz[];
@@ -26,7 +27,7 @@ begin
         set vt = v_vts[array_position(v_ids, r.msg_id)], receipt = null,
             error = coalesce(v_errors[array_position(v_ids, r.msg_id)], r.error)
         where r.msg_id = any (v_ids)
-          and (v_receipts is null or (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
+          and (v_receipts is null or r.receipt = v_receipt or v_receipt is null and (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
         returning r.msg_id
     )
     select coalesce(array_agg(g.msg_id), '{}') into v_done from retried g;

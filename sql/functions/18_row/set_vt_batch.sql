@@ -12,6 +12,7 @@ as $$
 declare
     v_ids constant bigint[] := msg_ids;
     v_receipts constant bigint[] := receipts;
+    v_receipt constant bigint := case when v_receipts[1] = all (v_receipts) then v_receipts[1] end; -- one for all: no pairs
     v_vt constant interval := vt;
     v_done bigint[];
     v_held bigint[];
@@ -22,7 +23,7 @@ begin
     v_done := array(
         select r.msg_id from pgqueue.r_template_queue r
         where r.msg_id = any (v_ids)
-          and (v_receipts is null or (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
+          and (v_receipts is null or r.receipt = v_receipt or v_receipt is null and (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r)))
         order by r.msg_id for update skip locked);
     v_until := pgqueue.clock() + v_vt;
     update pgqueue.r_template_queue r set vt = v_until where r.msg_id = any (v_done);
@@ -30,7 +31,7 @@ begin
         v_held := array(
             select r.msg_id from pgqueue.r_template_queue r
             where r.msg_id = any (v_ids)
-              and (v_receipts is null or (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r))));
+              and (v_receipts is null or r.receipt = v_receipt or v_receipt is null and (r.msg_id, r.receipt) in (select u.i, u.r from unnest(v_ids, v_receipts) u(i, r))));
     end if;
     return query
         select o.msg_id, case when o.outcome = 'stale' and o.msg_id = any (v_held) then 'busy' else o.outcome end
