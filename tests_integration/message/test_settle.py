@@ -183,9 +183,8 @@ class TestBatch:
             ([[1], [2]], None),
         ]
         for ids, receipts in bad:
-            more = batch_arguments(verb, len(ids or "12"))
-            arrays = {"msg_ids": ids, "receipts": receipts}
-            refused("PQ002", lambda arrays=arrays: orders.rows(f"{verb}_batch", **arrays, **more))  # type: ignore[misc]
+            given = {"msg_ids": ids, "receipts": receipts} | batch_arguments(verb, len(ids or "12"))
+            refused("PQ002", lambda given=given: orders.rows(f"{verb}_batch", **given))  # type: ignore[misc]
         assert orders.look(sent) == before
 
     def test_arrays_that_do_not_start_at_one_are_refused(self, orders: Queue, verb: str) -> None:
