@@ -6,14 +6,15 @@ import psycopg
 import pytest
 
 from tests_integration.fixtures.clock import START, Clock
+from tests_integration.fixtures.database import Database
 from tests_integration.fixtures.verbs import WAYS, Queue, Way, create_queue, refused, rows, scalar
 
 
 @pytest.fixture(params=WAYS)
-def orders(request: pytest.FixtureRequest, db: psycopg.Connection) -> Queue:
+def orders(request: pytest.FixtureRequest, database: Database, db: psycopg.Connection) -> Queue:
     way: Way = request.param
     create_queue(db, "orders")
-    return Queue(db, "orders", way)
+    return Queue(database.connect_pooled() if way == "through PgBouncer" else db, "orders", way)
 
 
 class TestBury:

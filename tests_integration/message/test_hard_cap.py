@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests_integration.fixtures.clock import Clock
-from tests_integration.fixtures.verbs import Queue, both_ways, configure_queue
+from tests_integration.fixtures.verbs import Queue, configure_queue, every_way
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def wear_out(queue: Queue, clock: Clock, reads: int = 3, holder: str = "killer")
         clock.advance(1)
 
 
-@both_ways
+@every_way
 def test_message_is_handed_out_up_to_the_cap_and_then_moved_by_the_read(strict: Queue, clock: Clock) -> None:
     sent = strict.send({"n": 1}, headers={"h": 1}, priority=2, group_key="g")
     for read_ct in (1, 2, 3):

@@ -6,7 +6,7 @@ import pytest
 
 from tests_integration.fixtures.clock import START, Clock
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import Queue, both_ways, configure_queue, refused
+from tests_integration.fixtures.verbs import Queue, configure_queue, every_way, refused
 
 COLUMNS = (
     "msg_id",
@@ -24,14 +24,14 @@ COLUMNS = (
 
 
 @pytest.mark.parametrize("verb", ["read", "pop"])
-@both_ways
+@every_way
 def test_columns_of_a_message_are_the_promised_ones(orders: Queue, verb: str) -> None:
     orders.send()
     (message,) = orders.rows(verb)
     assert message._fields == COLUMNS
 
 
-@both_ways
+@every_way
 def test_leased_message_is_hidden_until_its_vt(orders: Queue, clock: Clock) -> None:
     orders.send()
     leased = orders.read_one(vt=timedelta(seconds=10))
@@ -57,7 +57,7 @@ def test_shortest_and_longest_vt_are_taken(orders: Queue, clock: Clock, vt: time
     assert orders.read_one(vt=vt).vt == START + vt
 
 
-@both_ways
+@every_way
 def test_read_hands_out_no_more_than_qty_and_nothing_twice(orders: Queue) -> None:
     sent = orders.send_many(10)
     assert [message.msg_id for message in orders.read(qty=4)] == sent[:4]
@@ -65,7 +65,7 @@ def test_read_hands_out_no_more_than_qty_and_nothing_twice(orders: Queue) -> Non
     assert orders.read(qty=1000) == []
 
 
-@both_ways
+@every_way
 def test_order_is_priority_then_vt_then_msg_id(orders: Queue, clock: Clock) -> None:
     late = orders.send(delay=timedelta(seconds=2))
     soon = orders.send(delay=timedelta(seconds=1))
@@ -90,7 +90,7 @@ def test_priority_in_flight_does_not_hide_lower_levels(orders: Queue) -> None:
 
 
 class TestReceipts:
-    @both_ways
+    @every_way
     def test_one_receipt_a_call(self, orders: Queue) -> None:
         orders.send_many(6)
         calls = [orders.read(qty=3), orders.read(qty=3)]
@@ -131,7 +131,7 @@ def test_read_ct_rises_with_every_claim_and_never_falls(orders: Queue, clock: Cl
 
 
 class TestFilter:
-    @both_ways
+    @every_way
     def test_only_matching_messages_are_leased(self, orders: Queue) -> None:
         orders.send({"kind": "a", "more": [1, 2]})
         match = orders.send({"kind": "b", "more": [1, 2]})
@@ -151,7 +151,7 @@ class TestFilter:
 
 
 class TestGroups:
-    @both_ways
+    @every_way
     def test_only_the_head_of_a_group_is_handed_out(self, orders: Queue) -> None:
         heads = [orders.send({"n": 1}, group_key=group) for group in "abc"]
         for group in "abc":
@@ -200,7 +200,7 @@ class TestGroups:
 
 
 class TestHolder:
-    @both_ways
+    @every_way
     def test_holder_is_kept_with_the_lease_and_in_the_dead_letter(self, orders: Queue) -> None:
         sent = orders.send()
         orders.read_one(holder="host-1/7")
@@ -222,7 +222,7 @@ class TestHolder:
 
 
 class TestPop:
-    @both_ways
+    @every_way
     def test_popped_messages_are_gone(self, orders: Queue) -> None:
         sent = orders.send_many(5)
         popped = orders.rows("pop", qty=3)
@@ -230,7 +230,7 @@ class TestPop:
         assert {message.read_ct for message in popped} == {1}
         assert orders.ids() == sent[3:]
 
-    @both_ways
+    @every_way
     def test_order_is_that_of_read(self, orders: Queue, clock: Clock) -> None:
         late, first = orders.send(delay=timedelta(seconds=1)), orders.send()
         urgent = orders.send(priority=1)

@@ -10,16 +10,16 @@ from tests_integration.fixtures.clock import START, Clock
 from tests_integration.fixtures.database import Database
 from tests_integration.fixtures.verbs import (
     Queue,
-    both_ways,
     configure_queue,
     create_queue,
+    every_way,
     refused,
     rows,
     scalar,
 )
 
 
-@both_ways
+@every_way
 def test_sent_message_is_read_back_whole(orders: Queue) -> None:
     body = {"text": "dépôt \U0001f600", "list": [1, None, 2.5, {"deep": True}], "big": 2**70}
     sent = orders.send(body, headers={"trace": "abc"}, priority=3)
@@ -40,7 +40,7 @@ def test_ids_rise_and_are_never_given_twice(orders: Queue) -> None:
     assert sent == sorted(set(sent))
 
 
-@both_ways
+@every_way
 def test_delayed_message_is_seen_when_its_time_has_come(orders: Queue, clock: Clock) -> None:
     sent = orders.send(delay=timedelta(minutes=5))
     assert orders.read() == []
@@ -81,7 +81,7 @@ def test_uncommitted_send_is_not_seen(database: Database, orders: Queue) -> None
 
 
 class TestSendBatch:
-    @both_ways
+    @every_way
     def test_ids_come_in_the_order_of_the_input(self, orders: Queue) -> None:
         sent = orders.send_many(500)
         assert sent == sorted(sent)
@@ -92,7 +92,7 @@ class TestSendBatch:
         assert orders.rows("send_batch", messages=[]) == []
         assert orders.ids() == []
 
-    @both_ways
+    @every_way
     def test_each_element_has_its_own_headers_keys_and_groups(self, orders: Queue) -> None:
         sent = orders.send_many(
             3,
@@ -118,7 +118,7 @@ class TestSendBatch:
             ({"messages": [Jsonb(1), Jsonb(2)], "group_keys": ["g", "x" * 256]}, "PQ002"),
         ],
     )
-    @both_ways
+    @every_way
     def test_one_bad_element_sends_nothing(
         self, orders: Queue, bad: dict[str, object], sqlstate: str
     ) -> None:
@@ -139,7 +139,7 @@ class TestSendBatch:
 
 
 class TestKeys:
-    @both_ways
+    @every_way
     def test_same_key_within_its_window_answers_the_first_id(self, orders: Queue, clock: Clock) -> None:
         first = orders.send({"n": 1}, key="k")
         clock.advance(86_399)
@@ -180,7 +180,7 @@ class TestKeys:
         other.send(key="k")
         assert len(other.ids()) == 1
 
-    @both_ways
+    @every_way
     def test_doubles_in_a_batch_are_one_message(self, orders: Queue) -> None:
         sent = orders.send_many(6, keys=["a", "b", "a", None, "b", None])
         assert sent[2] == sent[0]
@@ -195,7 +195,7 @@ class TestKeys:
         assert orders.ids() == [first, sent[0], sent[2]]
 
     @pytest.mark.parametrize("batch", [False, True])
-    @both_ways
+    @every_way
     def test_other_payload_under_a_key_is_warned_about(self, orders: Queue, batch: bool) -> None:
         heard: list[str] = []
         orders.connection.add_notice_handler(lambda said: heard.append(said.message_primary or ""))

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests_integration.fixtures.clock import Clock
-from tests_integration.fixtures.verbs import Queue, both_ways, create_queue, refused, rows
+from tests_integration.fixtures.verbs import Queue, create_queue, every_way, refused, rows
 
 MINUTE = timedelta(minutes=1)
 SINGLE: dict[str, dict[str, object]] = {
@@ -44,7 +44,7 @@ def settle_batch(queue: Queue, verb: str, msg_ids: list[Any], receipts: list[Any
 
 @every_verb
 class TestOne:
-    @both_ways
+    @every_way
     def test_lease_is_proven_by_its_receipt(self, orders: Queue, verb: str) -> None:
         orders.send()
         message = orders.read_one()
@@ -60,7 +60,7 @@ class TestOne:
         clock.advance(86_400)
         assert settle(orders, verb, message.msg_id, message.receipt) == "done"
 
-    @both_ways
+    @every_way
     def test_receipt_is_stale_once_another_holds_the_lease(
         self, orders: Queue, clock: Clock, verb: str
     ) -> None:
@@ -90,7 +90,7 @@ class TestOne:
         assert settle(orders, verb, sent, 1) == "stale"
         assert orders.look(sent) == before
 
-    @both_ways
+    @every_way
     def test_unknown_id_is_gone(self, orders: Queue, verb: str) -> None:
         for msg_id in (0, -1, 999, 2**63 - 1):
             assert settle(orders, verb, msg_id, None) == "gone"
@@ -104,7 +104,7 @@ class TestOne:
         assert settle(orders, verb, sent, message.receipt) == "gone"
         assert elsewhere.ids() == [sent]
 
-    @both_ways
+    @every_way
     def test_without_a_receipt_it_is_not_fenced(self, orders: Queue, verb: str) -> None:
         sent = orders.send()
         orders.read_one()
@@ -113,7 +113,7 @@ class TestOne:
 
 @every_verb
 class TestBatch:
-    @both_ways
+    @every_way
     def test_each_id_is_fenced_by_its_own_receipt(self, orders: Queue, verb: str) -> None:
         orders.send_many(4)
         good, bad, swapped, none = (orders.read_one() for _ in range(4))
@@ -150,7 +150,7 @@ class TestBatch:
         ids, receipts = [message.msg_id] * 2, [message.receipt + 1, message.receipt]
         assert settle_batch(orders, verb, ids, receipts) == {message.msg_id: "done"}
 
-    @both_ways
+    @every_way
     def test_without_receipts_nothing_is_fenced(self, orders: Queue, verb: str) -> None:
         orders.send_many(3)
         ids = [message.msg_id for message in orders.read(qty=3)]

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from tests_integration.fixtures.clock import START, Clock
-from tests_integration.fixtures.verbs import Queue, both_ways, refused, rows
+from tests_integration.fixtures.verbs import Queue, every_way, refused, rows
 from tests_integration.message.test_settle import MINUTE, SINGLE, settle
 
 
 class TestEffects:
-    @both_ways
+    @every_way
     def test_archive_keeps_message_outcome_and_who(self, orders: Queue, clock: Clock) -> None:
         clock.set(START)
         sent = orders.send({"n": 1}, headers={"h": 1}, priority=3, group_key="g")
@@ -25,7 +25,7 @@ class TestEffects:
         assert (kept.message, kept.headers, kept.priority, kept.group_key) == ({"n": 1}, {"h": 1}, 3, "g")
         assert (kept.read_ct, kept.release_ct, kept.enqueued_at) == (1, 0, START)
 
-    @both_ways
+    @every_way
     def test_release_shows_the_message_at_once_and_is_counted_apart(
         self, orders: Queue, clock: Clock
     ) -> None:
@@ -47,7 +47,7 @@ class TestEffects:
         assert orders.outcomes("release_batch", msg_ids=[sent]) == {sent: "stale"}
         assert orders.look(sent).release_ct == 0
 
-    @both_ways
+    @every_way
     def test_retry_shows_the_message_after_its_delay_and_keeps_the_error(
         self, orders: Queue, clock: Clock
     ) -> None:
@@ -63,7 +63,7 @@ class TestEffects:
         assert orders.look(sent).error == "first"
         assert orders.look(sent).state == "ready"
 
-    @both_ways
+    @every_way
     def test_retry_batch_takes_delay_and_error_by_place(self, orders: Queue, clock: Clock) -> None:
         clock.set(START)
         ids = orders.send_many(3)
@@ -80,7 +80,7 @@ class TestEffects:
         assert [row.error for row in seen] == ["a", None, "c"]
 
     @pytest.mark.parametrize("vt", [timedelta(seconds=0.1), timedelta(hours=24)])
-    @both_ways
+    @every_way
     def test_set_vt_moves_vt_from_now_forward_or_back_and_keeps_the_lease(
         self, orders: Queue, clock: Clock, vt: timedelta
     ) -> None:
@@ -93,7 +93,7 @@ class TestEffects:
         assert orders.call("delete", msg_id=message.msg_id, receipt=message.receipt) == "done"
 
     @pytest.mark.parametrize("verb", ["retry", "bury"])
-    @both_ways
+    @every_way
     def test_error_text_is_cleaned_and_cut_but_never_refused(self, orders: Queue, verb: str) -> None:
         sent = orders.send()
         more: dict[str, object] = {"delay": timedelta(0)} if verb == "retry" else {"reason": "broken"}
