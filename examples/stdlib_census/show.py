@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,11 +170,14 @@ def report(connection: Connection, seconds: float, psql: str) -> None:
     ):
         dead.add_row(*map(str, row))
     out.print(dead)
+    tool = (
+        "pgqueue" if shutil.which("pgqueue") else os.path.relpath(Path(sys.executable).with_name("pgqueue"))
+    )
     out.print("Go on by hand:", style="bold")
     for line in (
-        "pgqueue queues show demo_census",
-        "pgqueue dead list demo_census",
-        "pgqueue dead redrive demo_census --all --yes && pgqueue peek demo_census",
-        f"{psql}     (then: select * from pgqueue.queues;)",
+        f"{tool} queues show demo_census",
+        f"{tool} dead list demo_census",
+        f"{tool} dead redrive demo_census --all --yes && {tool} peek demo_census",
+        f"{psql.replace('$(pgqueue ', f'$({tool} ')}     (then: select * from pgqueue.queues;)",
     ):
         out.print(f"  {line}")
