@@ -105,7 +105,7 @@ def _apply(script: Script, files: SqlFiles, steps: Plan, package_version: str) -
         raise SchemaMismatch("the schema pgqueue has no table queue", cure="Restore it from a backup.")
     script.run(files.functions)
     script.run(files.views)
-    _drop_orphans(script, files)
+    _drop_orphans(script)
     script.run(
         "select pgqueue.create_tables('template_queue', 1) where to_regclass('pgqueue.r_template_queue') is null;"
         "select pgqueue.refresh_views('template_queue');"
@@ -132,13 +132,16 @@ def _apply(script: Script, files: SqlFiles, steps: Plan, package_version: str) -
     )
 
 
-def _drop_orphans(script: Script, files: SqlFiles) -> None:
-    """Drop functions that no file defines any more, once no view needs them; refresh_clones drops their clones."""
+def _drop_orphans(script: Script) -> None:
+    """Drop functions that this release doesn't define, and older signatures beside the ones that it does.
+
+    What the files have just defined was written by this transaction. A signature that got a parameter with a default
+    would else stay as an overload, and short calls would be ambiguous. refresh_clones drops the clones.
+    """
     orphans = script.rows(
         "select p.oid::regprocedure::text from pg_catalog.pg_proc p where p.pronamespace = 'pgqueue'::regnamespace"
-        " and (p.proname not like '%%\\_\\_%%' or p.proname ~ '^[a-z]+(_[a-z]+)*__template_queue$')"
-        " and not p.proname = any (%s)",
-        sorted(files.function_names),
+        " and (p.proname not like '%\\_\\_%' or p.proname ~ '^[a-z]+(_[a-z]+)*__template_queue$')"
+        " and p.xmin <> pg_catalog.pg_current_xact_id()::xid"
     )
     for (signature,) in orphans:
         script.run(f"drop function {signature}")

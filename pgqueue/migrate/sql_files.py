@@ -34,7 +34,6 @@ class SqlFiles:
     functions: str
     views: str
     grants: str
-    function_names: frozenset[str]
 
     @property
     def checksum(self) -> str:
@@ -63,7 +62,6 @@ def load(directory: Path | None = None) -> SqlFiles:
         functions="\n".join(path.read_text() for path in function_files),
         views="\n".join(path.read_text() for path in sorted((root / "views").glob("*.sql"))),
         grants=(root / "grants.sql").read_text(),
-        function_names=frozenset(_function_name(path) for path in function_files),
     )
 
 
@@ -93,10 +91,6 @@ def _migration(path: Path) -> Migration:
             cure="Name it NNNN_verb_phrase.sql and begin it with -- why:, -- breaking: yes|no, -- transaction: yes.",
         )
     return Migration(int(number), name, header["why"], header["breaking"] == "yes", sql, _checksum(sql))
-
-
-def _function_name(path: Path) -> str:
-    return f"{path.stem}__template_queue" if path.parent.name == "18_row" else path.stem
 
 
 def _checksum(text: str) -> str:
