@@ -10,7 +10,7 @@ from pgqueue.migrate.sql_files import Migration, SqlFiles
 
 FIRST = Migration(1, "create_schema", "the first tables", False, "create schema pgqueue;", "sum1")
 SECOND = Migration(2, "add_column", "room for more", True, "alter table pgqueue.queue add x int;", "sum2")
-FILES = SqlFiles((FIRST, SECOND), "roles", "functions", "views", "grants", frozenset({"send"}))
+FILES = SqlFiles((FIRST, SECOND), "roles", "functions", "views", "grants")
 EMPTY = SchemaState(150000, "UTF8", {}, None)
 CURRENT = SchemaState(180003, "UTF8", {1: "sum1", 2: "sum2"}, FILES.checksum)
 
