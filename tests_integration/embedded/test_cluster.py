@@ -16,8 +16,10 @@ import pytest
 from pgqueue.db.embedded import Cluster
 from pgqueue.db.embedded.postmaster import read_postmaster
 from pgqueue.errors import ConfigurationError, Unavailable
+from tests_integration.fixtures.servers import other_servers
 
-DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+OTHERS = other_servers()
+OTHER, OTHER_PROGRAMS = next(iter(OTHERS.items()))
 QUICK = {"fsync": "off"}
 
 
@@ -257,21 +259,22 @@ def test_a_setting_that_the_server_refuses_is_quoted_in_the_error(directory: Pat
         cluster.start()
 
 
-def test_it_runs_on_the_oldest_postgres_that_is_supported(directory: Path) -> None:
-    cluster = Cluster(directory / "pg", binaries=DEBIAN_15, options=QUICK | {"max_connections": "200"})
+@pytest.mark.parametrize("major", OTHERS)
+def test_it_runs_on_other_versions_of_postgres(directory: Path, major: int) -> None:
+    cluster = Cluster(directory / "pg", binaries=OTHERS[major], options=QUICK | {"max_connections": "200"})
     cluster.start()
-    assert str(ask(cluster.conninfo(), "show server_version")).startswith("15.")
+    assert str(ask(cluster.conninfo(), "show server_version")).startswith(f"{major}.")
     assert ask(cluster.conninfo(), "show max_connections") == "200"
     cluster.kill()
     assert cluster.start() is True
 
 
 def test_data_of_another_major_version_is_refused_untouched(directory: Path) -> None:
-    Cluster(directory / "pg", binaries=DEBIAN_15, options=QUICK).start()
-    Cluster(directory / "pg", binaries=DEBIAN_15).stop()
-    with pytest.raises(ConfigurationError, match=r"made by Postgres 15, the programs are"):
+    Cluster(directory / "pg", binaries=OTHER_PROGRAMS, options=QUICK).start()
+    Cluster(directory / "pg", binaries=OTHER_PROGRAMS).stop()
+    with pytest.raises(ConfigurationError, match=rf"made by Postgres {OTHER}, the programs are"):
         Cluster(directory / "pg").start()
-    assert Cluster(directory / "pg", binaries=DEBIAN_15).start() is True
+    assert Cluster(directory / "pg", binaries=OTHER_PROGRAMS).start() is True
 
 
 def test_a_lost_password_file_is_named(directory: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,8 @@ from psycopg.conninfo import make_conninfo
 from pgqueue.db.embedded import find_binaries
 from pgqueue.db.script import open_script
 from pgqueue.migrate.apply import OpenScript, migrate
-from pgqueue.migrate.plan import OLDEST_SERVER, Plan
+from pgqueue.migrate.plan import Plan
+from tests_integration.fixtures.servers import other_servers
 
 WHEEL = "wheel"
 VERSION = "0.1.0"
@@ -44,16 +44,13 @@ class Server:
 
 
 def installed() -> list[str]:
-    """Name the servers to test on: the wheel's always, and what the distribution installed beside it."""
-    found = {
-        int(path.parent.parent.name): path.parent
-        for path in Path("/usr/lib/postgresql").glob("[0-9]*/bin/postgres")
-    }
-    return [WHEEL, *(str(path) for major, path in sorted(found.items()) if major * 10000 >= OLDEST_SERVER)]
+    """Name the servers to test on: the wheel's of the embedded Postgres, and every other one there is."""
+    return [WHEEL, *(str(path) for path in other_servers().values())]
 
 
 def label(server: str) -> str:
-    return re.sub(r".*postgresql/(\d+)/bin", r"postgres \1", server)
+    majors = {str(path): major for major, path in other_servers().items()}
+    return f"postgres {majors[server]}" if server in majors else server
 
 
 def wheel_programs() -> Path:
