@@ -1,100 +1,128 @@
-"""`python -m benchmarks`: measure, print, write benchmarks/results/latest.md."""
+"""`python -m benchmarks`: measure, keep the samples, render the report."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks import report
-from benchmarks.cells import GROUPS, Cell, cells
-from benchmarks.measure import Bench, Sample
-from benchmarks.server import Server, given_server, own_server
-from benchmarks.systems import System, install
+from benchmarks.parts import catalogue
+from benchmarks.parts.catalogue import PARTS, Part
+from benchmarks.plan import Plan
+from benchmarks.report import render
+from benchmarks.sample import Run, write_part
+from benchmarks.server import machine_facts
+from benchmarks.systems import pgmq_version
 
-
-def run(server: Server, chosen: Sequence[Cell], rounds: int, seconds: float) -> list[Sample]:
-    """Install everything, probe once, then go round and round: in each cell one system after the other."""
-    with server.connect() as connection:
-        install(server.conninfo, connection)
-        bench = Bench(server, connection, seconds)
-        with _progress() as progress:
-            task = progress.add_task(
-                "probing", total=(rounds + 1) * sum(len(cell.systems) for cell in chosen)
-            )
-            samples = []
-            for number in range(rounds + 1):
-                for cell in chosen:
-                    progress.update(task, description=f"round {number}: {cell.name}" if number else "probing")
-                    for system in _turned(cell.systems, number):
-                        if number:
-                            samples.append(bench.sample(cell, system, number))
-                        else:
-                            bench.probe(cell, system)
-                        progress.advance(task)
-        return samples
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks" / "index.html"
 
 
-def _turned(systems: tuple[System, ...], number: int) -> tuple[System, ...]:
-    """Let another system go first in each round."""
-    place = number % len(systems)
-    return systems[place:] + systems[:place]
+def measure(part: Part, plan: Plan, folder: Path) -> None:
+    """Run one part and keep its samples in `folder`."""
+    begin = time.monotonic()
+    samples = part.run(plan)
+    facts = machine_facts() | {"pgmq": pgmq_version()} | catalogue.facts_of(plan)
+    facts |= {"took": f"{time.monotonic() - begin:.0f} s"}
+    write_part(folder / f"{part.name}.json", Run(facts, samples))
+    click.echo(f"written: {part.name}.json, {len(samples)} samples", err=True)
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+def _folder(*, full: bool) -> Path:
+    return RESULTS / ("full" if full else "latest")
 
 
-def _groups(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    chosen = tuple(value.split(",")) if value else GROUPS
-    unknown = sorted(set(chosen) - set(GROUPS))
+def _finish(folder: Path, *, full: bool, parts: Sequence[str] = ()) -> None:
+    render(folder, PAGE if full else folder / "index.html", show_parts=parts)
+
+
+def _systems(part: Part, text: str | None) -> tuple[str, ...]:
+    if not text:
+        return part.systems
+    chosen = tuple(text.split(","))
+    unknown = sorted(set(chosen) - set(part.known))
     if unknown:
-        raise click.BadParameter(f"{', '.join(unknown)} is not one of {', '.join(GROUPS)}")
+        raise click.BadParameter(f"{', '.join(unknown)}: {part.name} knows {', '.join(part.known)}")
     return chosen
 
 
-@click.command(context_settings={"max_content_width": 100})
-@click.option(
-    "--full",
-    is_flag=True,
-    help="More clients, inline statements as reference points; about half an hour.",
-)
-@click.option("--only", callback=_groups, help=f"Some of {','.join(GROUPS)}, separated by commas.")
-@click.option("--rounds", type=click.IntRange(1), help="Default 3, with --full 5.")
-@click.option(
-    "--seconds", type=click.FloatRange(0.05), help="Length of one sample. Default 0.5, with --full 3."
-)
-@click.option(
-    "--dsn", help="Use this server instead of one of our own; the role must be superuser (checkpoints)."
-)
-def main(
-    *, full: bool, only: tuple[str, ...], rounds: int | None, seconds: float | None, dsn: str | None
-) -> None:
-    """Compare the engine with pgmq's SQL and with a bare table, side by side.
+@click.group(context_settings={"max_content_width": 110})
+def main() -> None:
+    """Compare the engine, the client and the worker with others, side by side.
 
-    Tables go to stdout and to benchmarks/results/, progress to stderr.
+    Tables go to stdout and to benchmarks/results/, progress to stderr. Each part can be run alone.
     """
-    rounds = rounds or (5 if full else 3)
-    seconds = seconds or (3.0 if full else 0.5)
-    chosen = cells(full=full, groups=only)
-    begin = time.monotonic()
-    with given_server(dsn) if dsn else own_server() as server:
-        facts = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **server.facts()}
-        samples = run(server, chosen, rounds, seconds)
-    facts |= {
-        "rounds": str(rounds),
-        "seconds a sample": str(seconds),
-        "took": f"{time.monotonic() - begin:.0f} s",
-    }
-    tables = report.Results(samples).tables(chosen)
-    report.show(tables, facts)
-    for path in report.write(tables, samples, facts):
-        click.echo(f"written: {path}", err=True)
+
+
+def _part_command(part: Part) -> click.Command:
+    @click.command(part.name, help=f"{part.about}\n\nSystems: {', '.join(part.known)}.")
+    @click.option("--full", is_flag=True, help="Full sizes and all cases; results go to results/full.")
+    @click.option("--rounds", type=click.IntRange(1))
+    @click.option("--seconds", type=click.FloatRange(0.05), help="Length of one sample.")
+    @click.option("--systems", help=f"Some of them, separated by commas. Default: {','.join(part.systems)}.")
+    @click.option("--dsn", help="A server to use instead of one of our own; the role must be superuser.")
+    @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help=part.options_help)
+    def command(
+        *,
+        full: bool,
+        rounds: int | None,
+        seconds: float | None,
+        systems: str | None,
+        dsn: str | None,
+        options: tuple[str, ...],
+    ) -> None:
+        if dsn and not part.takes_dsn:
+            raise click.UsageError(f"{part.name} needs servers of its own: leave --dsn out")
+        plan = part.plan(full=full).but(
+            systems=_systems(part, systems), dsn=dsn, options=_options(part, options)
+        )
+        plan = plan.but(rounds=rounds or plan.rounds, seconds=seconds or plan.seconds)
+        measure(part, plan, _folder(full=full))
+        _finish(_folder(full=full), full=full, parts=(part.name,))
+
+    return command
+
+
+def _options(part: Part, given: tuple[str, ...]) -> dict[str, str]:
+    found = dict(each.partition("=")[::2] for each in given)
+    unknown = sorted(set(found) - set(part.options))
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: {part.name} has {part.options_help or 'no such options'}"
+        )
+    return found
+
+
+for _each in PARTS:
+    main.add_command(_part_command(_each))
+
+
+@main.command()
+def short() -> None:
+    """Run the parts of `make bench`: at most three minutes."""
+    for part in PARTS:
+        if part.in_short:
+            measure(part, part.plan(full=False), _folder(full=False))
+    _finish(_folder(full=False), full=False, parts=[part.name for part in PARTS if part.in_short])
+
+
+@main.command()
+def full() -> None:
+    """Run every part at full size: an hour and a half. Renders docs/benchmarks/index.html."""
+    for part in PARTS:
+        for plan in part.full_plans():
+            measure(part, plan, _folder(full=True))
+            _finish(_folder(full=True), full=True)
+    _finish(_folder(full=True), full=True, parts=[part.name for part in PARTS])
+
+
+@main.command("render")
+@click.option("--full", is_flag=True, help="From results/full into docs/benchmarks/.")
+def render_command(*, full: bool) -> None:
+    """Write tables and page again from the samples that are there."""
+    _finish(_folder(full=full), full=full, parts=[part.name for part in PARTS])
 
 
 if __name__ == "__main__":

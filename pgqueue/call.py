@@ -36,6 +36,8 @@ class Call(Generic[T]):
     `parse_repeated` reads the answer of a second run, where "already gone" can mean "the first run did it".
     `may_commit_async`: losing the commit costs a redelivery only. Such an `sql` ends with its FROM item (no
     WHERE, no ORDER BY), because the runner appends a condition to it.
+    `after_commit`: a hint to run once this call has committed, and whose loss only costs time. It has no
+    `after_commit` of its own. It is due when the last column of the answer says so; `parse` passes over that.
     """
 
     name: str
@@ -46,11 +48,16 @@ class Call(Generic[T]):
     queue: str | None = None
     may_commit_async: bool = False
     parse_repeated: Callable[[Rows], T] | None = None
+    after_commit: Call[Any] | None = None
 
     def result(self, rows: Rows, *, repeated: bool = False) -> T:
         """Read the answer of the first run, or of the repeated one."""
         parse = self.parse_repeated if repeated and self.parse_repeated is not None else self.parse
         return parse(rows)
+
+    def hint(self, rows: Rows) -> Call[Any] | None:
+        """Return what is to be run after the commit, when this answer says that it is due."""
+        return self.after_commit if rows and rows[-1][-1] is True else None
 
 
 def nothing(rows: Rows) -> None:
@@ -58,10 +65,10 @@ def nothing(rows: Rows) -> None:
 
 
 def scalar(rows: Rows) -> Any:
-    """Parse an answer of one row and one column."""
+    """Parse an answer of one row; its first column."""
     return rows[0][0]
 
 
 def column(rows: Rows) -> list[Any]:
-    """Parse an answer of one column."""
+    """Parse an answer by its first column."""
     return [row[0] for row in rows]

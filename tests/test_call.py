@@ -31,3 +31,14 @@ def test_parsers_read_one_value_one_column_or_nothing() -> None:
     assert scalar([(7,)]) == 7
     assert column([(1,), (2,)]) == [1, 2]
     nothing([("",)])
+
+
+def test_a_hint_is_due_when_the_last_column_of_the_answer_says_so() -> None:
+    ring: Call[None] = Call("a.ring", "select 2", (), nothing)
+    plain, ringing = Call("a.b", "", (), scalar), Call("a.b", "", (), scalar, after_commit=ring)
+    assert ringing.hint([(7, True)]) is ring
+    assert ringing.hint([(7, False), (8, True)]) is ring
+    for rows in ([], [(7, False)], [(7, None)], [(1,)]):
+        assert ringing.hint(rows) is None
+    assert plain.hint([(7, True)]) is None
+    assert ringing.result([(7, True)]) == 7

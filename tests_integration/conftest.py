@@ -27,6 +27,7 @@ from tests_integration.fixtures.cluster import (
 )
 from tests_integration.fixtures.database import TEMPLATE, Database, fresh_database
 from tests_integration.fixtures.door import Door, Kind
+from tests_integration.fixtures.quiet import quiet_server
 
 settings.register_profile(
     "pgqueue-integration",
@@ -65,6 +66,13 @@ def pytest_report_header() -> str | None:
 def server() -> str:
     """Return the superuser's conninfo of the shared server."""
     return os.environ[ADDRESS]
+
+
+@pytest.fixture(scope="session")
+def quiet() -> Iterator[str]:
+    """Run a server that no other worker uses; return its superuser's conninfo."""
+    with quiet_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -33,7 +33,7 @@ WORK_CONNECTIONS = 4
 
 def _option(name: str, **settings: Any) -> Callable[[F], F]:
     """Declare an option that can also stand in the environment."""
-    variable = "PGQUEUE_" + name.strip("-").replace("-", "_").upper()
+    variable = "PGQUEUE_" + name.partition("/")[0].strip("-").replace("-", "_").upper()
     return click.option(name, envvar=variable, show_envvar=True, **settings)
 
 
@@ -50,6 +50,12 @@ def _option(name: str, **settings: Any) -> Callable[[F], F]:
 @_option("--archive", is_flag=True, help="Keep what is done in the archive. Default: the queue's.")
 @_option("--poll", type=Seconds(), default=0.1, show_default=True, help="Pause between reads.")
 @_option("--poll-max", type=Seconds(), default=2.0, show_default=True, help="Longest pause, while empty.")
+@_option(
+    "--listen/--no-listen",
+    default=True,
+    show_default=True,
+    help="Wake up when a message is sent, where Postgres can be reached without a pooler.",
+)
 @_option("--grace", type=Seconds(), default=25.0, show_default=True, help="Time to finish in after a signal.")
 @_option("--fail-fast", is_flag=True, help="End with 4 when the database can't be reached at the start.")
 @_option(
@@ -93,7 +99,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     settings.check_overrides(overrides)
     app = load(given["app"])
     start.check_app(app, queues)
-    return asyncio.run(_consume(app, queues, process, overrides, given["dsn"], fail_fast=given["fail_fast"]))
+    switches = _Switches(given["fail_fast"], given["listen"])
+    return asyncio.run(_consume(app, queues, process, overrides, given["dsn"], switches))
 
 
 async def _consume(
@@ -102,14 +109,14 @@ async def _consume(
     process: ProcessSettings,
     overrides: dict[str, Given],
     dsn: str | None,
-    *,
-    fail_fast: bool,
+    switches: _Switches,
 ) -> int:
     """Open the doors, consume, and close them; an exit code other than 0 ends the process here."""
     from pgqueue.client.aio import AsyncPgQueue  # noqa: PLC0415
-    from pgqueue.client.doors import work_door  # noqa: PLC0415
+    from pgqueue.client.doors import listening_door, work_door  # noqa: PLC0415
     from pgqueue.client.sync import PgQueue  # noqa: PLC0415
     from pgqueue.consumer.model import Doors  # noqa: PLC0415
+    from pgqueue.db.listener import Listener  # noqa: PLC0415
     from pgqueue.db.transaction import Transactions  # noqa: PLC0415
 
     client = AsyncPgQueue(dsn, role="consume", max_connections=WORK_CONNECTIONS)
@@ -118,9 +125,10 @@ async def _consume(
         client,
         lambda timeout: PgQueue(dsn, role="renewal", max_connections=1, call_timeout=timeout),
         transactions,
+        Listener(listening_door(dsn, os.environ), client.run) if switches.listen else None,
     )
     try:
-        code = await _serve(app, doors, queues, process, overrides, fail_fast=fail_fast)
+        code = await _serve(app, doors, queues, process, overrides, switches)
     finally:
         await client.close()
         await transactions.close()
@@ -135,27 +143,38 @@ async def _serve(
     queues: list[str],
     process: ProcessSettings,
     overrides: dict[str, Given],
-    *,
-    fail_fast: bool,
+    switches: _Switches,
 ) -> int:
     """Wait for the database, then consume until a signal comes."""
     from pgqueue.consumer import start  # noqa: PLC0415
     from pgqueue.consumer.loop import Consumer  # noqa: PLC0415
+    from pgqueue.consumer.upkeep import keep_queues_small  # noqa: PLC0415
 
     stop = _Stop()
     stop.listen()
-    loading = asyncio.create_task(start.load_plans(doors.work, queues, overrides, fail_fast=fail_fast))
+    loading = asyncio.create_task(
+        start.load_plans(doors.work, queues, overrides, fail_fast=switches.fail_fast)
+    )
     plans = await stop.unless_stopped(loading)
     if plans is None:
         return 0
     consumer = Consumer(app, doors, process, plans)
     stop.tell(consumer.request_stop)
-    _log_start(app, process, plans, overrides)
-    fresh = asyncio.create_task(start.keep_plans_fresh(consumer, doors.work, overrides))
+    _log_start(app, process, plans, overrides, switches)
+    chores = [
+        asyncio.create_task(start.keep_plans_fresh(consumer, doors.work, overrides)),
+        asyncio.create_task(keep_queues_small(consumer, doors.work)),
+    ]
     try:
         return await consumer.run()
     finally:
-        fresh.cancel()
+        for chore in chores:
+            chore.cancel()
+
+
+class _Switches(NamedTuple):
+    fail_fast: bool
+    listen: bool
 
 
 class _Stop:
@@ -204,7 +223,11 @@ def _overrides(ctx: click.Context) -> dict[str, Given]:
 
 
 def _log_start(
-    app: App, process: ProcessSettings, plans: list[QueuePlan], overrides: dict[str, Given]
+    app: App,
+    process: ProcessSettings,
+    plans: list[QueuePlan],
+    overrides: dict[str, Given],
+    switches: _Switches,
 ) -> None:
     from pgqueue.consumer import settings, start  # noqa: PLC0415
     from pgqueue.log import get_logger  # noqa: PLC0415
@@ -218,7 +241,8 @@ def _log_start(
         poll_max=process.poll_max,
         grace=process.grace,
         holder=process.holder,
-        most_connections=WORK_CONNECTIONS + 1 + 2 * process.concurrency,
+        listen=switches.listen,
+        most_connections=WORK_CONNECTIONS + 1 + switches.listen + 2 * process.concurrency,
     )
 
 

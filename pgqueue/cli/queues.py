@@ -12,6 +12,7 @@ from pgqueue.cli.database import dsn_option, json_option, open_client
 from pgqueue.cli.output import print_json, print_rows
 from pgqueue.cli.streams import can_ask
 from pgqueue.cli.values import Setting
+from pgqueue.queue.rules import KINDS
 
 if TYPE_CHECKING:
     from pgqueue.client.sync import PgQueue
@@ -96,7 +97,11 @@ def show_command(*, queue: str, dsn: str | None, as_json: bool) -> None:
 
 @command.command("create")
 @click.argument("queue")
-@click.option("--kind", type=click.Choice(["row"]), help="How messages are stored. Default: row.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="How messages are stored: row for groups and filters. Default: log.",
+)
 @_set_option
 @dsn_option
 @json_option

@@ -17,7 +17,7 @@ from pgqueue.message import calls
 from pgqueue.message.model import Message, Outcome, WaitingMessage
 from pgqueue.message.rules import Seconds
 from pgqueue.queue import calls as queue_calls
-from pgqueue.queue.model import QueueInfo, QueueSettings
+from pgqueue.queue.model import QueueInfo, QueueSettings, Upkeep
 
 T = TypeVar("T")
 
@@ -186,6 +186,10 @@ class AsyncPgQueue:
     async def purge_queue(self, queue: str) -> int:
         """Remove every waiting message of a queue and return how many."""
         return await self.run(queue_calls.purge_queue(queue))
+
+    async def maintain(self, queue: str) -> Upkeep:
+        """Do one bounded step of upkeep of a queue; consumers do it for theirs."""
+        return await self.run(queue_calls.maintain(queue))
 
     async def configure_queue(self, queue: str, settings: Mapping[str, object]) -> QueueSettings:
         """Change some settings of a queue and return the effective ones."""

@@ -25,3 +25,11 @@ def direct_door(
     if direct is None and work.is_embedded:
         direct = work
     return None if direct is None else DirectDoor(direct, role)
+
+
+def listening_door(dsn: str | None, environ: Mapping[str, str]) -> DirectDoor:
+    """Return the door to listen on: the direct one, else the door for work, which is refused if it is pooled.
+
+    Raises: ConfigurationError.
+    """
+    return direct_door(None, dsn, environ, "listen") or DirectDoor(find_dsn(dsn, environ), "listen")

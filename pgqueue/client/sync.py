@@ -17,7 +17,7 @@ from pgqueue.message import calls
 from pgqueue.message.model import Message, Outcome, WaitingMessage
 from pgqueue.message.rules import Seconds
 from pgqueue.queue import calls as queue_calls
-from pgqueue.queue.model import QueueInfo, QueueSettings
+from pgqueue.queue.model import QueueInfo, QueueSettings, Upkeep
 
 T = TypeVar("T")
 
@@ -192,6 +192,10 @@ class PgQueue:
     def purge_queue(self, queue: str) -> int:
         """Remove every waiting message of a queue and return how many."""
         return self.run(queue_calls.purge_queue(queue))
+
+    def maintain(self, queue: str) -> Upkeep:
+        """Do one bounded step of upkeep of a queue; consumers do it for theirs."""
+        return self.run(queue_calls.maintain(queue))
 
     def configure_queue(self, queue: str, settings: Mapping[str, object]) -> QueueSettings:
         """Change some settings of a queue and return the effective ones."""

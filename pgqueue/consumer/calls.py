@@ -10,7 +10,17 @@ from pgqueue.call import Call, Rows
 from pgqueue.consumer.model import Held, QueuePlan, Verb, Verdict
 from pgqueue.errors import StaleReceipt
 from pgqueue.message import calls
-from pgqueue.message.model import Outcome
+from pgqueue.message.model import Message, Outcome
+from pgqueue.message.rules import MAX_WAIT
+
+
+def read(plan: QueuePlan, qty: int, holder: str, *, wait: float | None) -> Call[list[Message]]:
+    """Build the call that claims; with `wait` senders ring for so many seconds where it finds nothing."""
+    if wait is None:
+        call = calls.read(plan.queue, vt=plan.vt, qty=qty, holder=holder)
+    else:
+        call = calls.read_or_await(plan.queue, min(wait, MAX_WAIT), vt=plan.vt, qty=qty, holder=holder)
+    return as_asked(call, plan)
 
 
 def settle(plan: QueuePlan, verb: Verb, ended: Sequence[tuple[Held, Verdict]]) -> Call[dict[int, Outcome]]:

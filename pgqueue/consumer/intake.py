@@ -12,6 +12,7 @@ GIVE_BACK_AFTER = 2  # what hasn't started after this part of vt is released
 SHORTEST_HANDLER = 1e-4
 BATCHES_AHEAD = 2
 BATCHES_UNSETTLED = 10
+UNDER_WAY = 0.05  # a send that asked for waiters before we were one commits within so many seconds
 
 
 class Pace:
@@ -23,14 +24,37 @@ class Pace:
         self.trouble = Trouble(chance)
         self._shortest, self._longest = poll, poll_max
         self._interval = poll
+        self._rung = False
+        self._waited = False
+
+    def begin(self) -> None:
+        """A read begins: what rings from now on may be about a message that it doesn't see."""
+        self._rung = False
 
     def claimed(self, now: float) -> None:
         """There may be more: read again at once."""
         self._interval, self.next_at = self._shortest, now
+        self._waited = False
 
-    def empty(self, now: float) -> None:
-        self.next_at = now + self._interval
-        self._interval = min(2 * self._interval, self._longest)
+    def empty(self, now: float, *, awaited: bool = False) -> None:
+        """Read again after the interval; `awaited`: senders ring from now on.
+
+        Who just begins to wait looks once more soon: a sender may have asked before, and commit after the read.
+        """
+        begins, self._waited = awaited and not self._waited, awaited
+        if self._rung:
+            self.next_at = now
+        elif begins:
+            self.next_at = now + min(UNDER_WAY, self._interval)
+        else:
+            self.next_at = now + self._interval
+            self._interval = min(2 * self._interval, self._longest)
+
+    def rung(self, now: float) -> None:
+        """A sender says that there is a message: read at once, unless the database is to be left alone."""
+        self._rung, self._waited = True, False
+        if not self.trouble.failures:
+            self.next_at = min(self.next_at, now)
 
     def failed(self, now: float) -> None:
         self.next_at = now + self.trouble.seen()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from signal import Signals
 
 from pgqueue.consumer import intake
-from pgqueue.consumer.calls import as_asked
+from pgqueue.consumer.calls import read
 from pgqueue.consumer.execution import Execution
 from pgqueue.consumer.intake import Pace
 from pgqueue.consumer.lease import Renewal
@@ -21,7 +21,6 @@ from pgqueue.consumer.settle import Settler
 from pgqueue.consumer.slots import Slots
 from pgqueue.errors import PgQueueError
 from pgqueue.log import get_logger
-from pgqueue.message import calls
 from pgqueue.task.registry import App
 
 log = get_logger("pgqueue.consumer")
@@ -70,6 +69,7 @@ class Consumer:
         self._wake = asyncio.Event()
         self._settler = Settler(doors.work, settled=self._wake.set, chance=chance)
         self._stop = asyncio.Event()
+        self._due = asyncio.Event()  # the stop, or a ring
         self._stop_now = asyncio.Event()
         self._signal: Signals | None = None
 
@@ -84,6 +84,7 @@ class Consumer:
         self._signal = signal
         self._stop.set()
         self._wake.set()
+        self._due.set()
         log.info(
             "stop.requested", signal=signal.name, running=len(self._slots.running), waiting=len(self._waiting)
         )
@@ -100,19 +101,23 @@ class Consumer:
         reading = asyncio.create_task(self._read_on(), name="reading")
         settling = asyncio.create_task(self._settler.run(), name="settling")
         stopped = asyncio.create_task(self._stop.wait(), name="stopped")
+        listening = asyncio.create_task(self._listen(), name="listening")
+        listening.add_done_callback(_say_crashed)  # and go on: polling needs no listener
         try:
             await asyncio.wait({reading, settling, stopped}, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             self._wake.set()
+            self._due.set()
+            listening.cancel()
             forced = not await self._finish_running(reading)
             settled = await self._settle_rest(settling)
         finally:
-            for task in (reading, settling, stopped):
+            for task in (reading, settling, stopped, listening):
                 task.cancel()
             await asyncio.to_thread(self._renewal.stop)
         faults = [task for task in (reading, settling) if _failed(task)]
         for task in faults:
-            log.error("consumer.crashed", part=task.get_name(), exc_info=task.exception())
+            _say_crashed(task)
         code = 128 + self._signal if forced and self._signal else int(bool(faults) or not settled or forced)
         log.info("consumer.stopped", exit_code=code, forced=forced, unsettled=self._settler.pending)
         return code
@@ -125,6 +130,7 @@ class Consumer:
         """Read each queue when it is due, until the stop; one queue's failure doesn't stop the others."""
         while not self._stop.is_set():
             self._wake.clear()
+            self._due.clear()
             self._low_water = 0
             self._give_back_overdue()
             for pace in self._paces:
@@ -140,7 +146,18 @@ class Consumer:
             return
         seconds = min(with_room) - self._now()
         if seconds > 0 and not self._stop.is_set():
-            await self._wait(self._stop, min(seconds, LONGEST_WAIT))
+            await self._wait(self._due, min(seconds, LONGEST_WAIT))
+
+    def _rung(self, queue: str) -> None:
+        """Read a queue at once, since a sender says so."""
+        for pace in self._paces:
+            if pace.plan.queue == queue:
+                pace.rung(self._now())
+        self._due.set()
+
+    async def _listen(self) -> None:
+        if self._doors.listener is not None:
+            await self._doors.listener.listen([plan.queue for plan in self.plans], self._rung)
 
     def _qty(self, plan: QueuePlan) -> int:
         prefetch = intake.prefetch_limit(plan, self._slots.concurrency, self._slots.typical_seconds())
@@ -155,7 +172,9 @@ class Consumer:
 
     async def _claim(self, pace: Pace, qty: int) -> None:
         plan, asked_at = pace.plan, self._now()
-        call = as_asked(calls.read(plan.queue, vt=plan.vt, qty=qty, holder=self._settings.holder), plan)
+        awaited = self._doors.hears()
+        call = read(plan, qty, self._settings.holder, wait=self._settings.poll_max + 1 if awaited else None)
+        pace.begin()
         try:
             messages = await self._doors.work.run(call)
         except PgQueueError as error:
@@ -166,7 +185,7 @@ class Consumer:
         if pace.trouble.over():
             log.info("read.resumed", queue=plan.queue)
         if not messages:
-            pace.empty(self._now())
+            pace.empty(self._now(), awaited=awaited)
             return
         pace.claimed(self._now())
         self._waiting.extend(Held(plan, message, asked_at, asked_at + plan.vt) for message in messages)
@@ -249,3 +268,8 @@ class Consumer:
 
 def _failed(task: asyncio.Task[None]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is not None
+
+
+def _say_crashed(task: asyncio.Task[None]) -> None:
+    if _failed(task):
+        log.error("consumer.crashed", part=task.get_name(), exc_info=task.exception())

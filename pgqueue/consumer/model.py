@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -35,16 +35,30 @@ class TransactionSource(Protocol):
     def ending_with(self, last: Call[Any], /) -> Transaction: ...
 
 
+class Listener(Protocol):
+    """What hears the senders' rings: `Listener` of the database room."""
+
+    def hears(self) -> bool: ...
+
+    async def listen(self, queues: Sequence[str], rung: Callable[[str], None], /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     """Every way into the database that a consumer is handed; none opens a connection before it is used.
 
-    `open_renewal` takes the seconds that a call may wait for its answer.
+    `open_renewal` takes the seconds that a call may wait for its answer. Without a listener messages are found
+    by polling alone.
     """
 
     work: Runner
     open_renewal: Callable[[float], RenewalRunner]
     transactions: TransactionSource
+    listener: Listener | None = None
+
+    def hears(self) -> bool:
+        """Tell whether a ring would be heard now."""
+        return self.listener is not None and self.listener.hears()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,14 @@ def open_connection(door: Door, deadline: float) -> BoundedConnection:
         return connection
 
     try:
-        return Retrying(**_policy(door))(attempt)
+        return Retrying(**_policy(door, CONNECT_ATTEMPTS))(attempt)
     except (psycopg.Error, DeadlinePassed) as error:
         raise _unreachable(door, error) from None
 
 
-async def open_async_connection(door: Door, deadline: float) -> AsyncBoundedConnection:
+async def open_async_connection(
+    door: Door, deadline: float, *, attempts: int = CONNECT_ATTEMPTS
+) -> AsyncBoundedConnection:
     """Do the same for asyncio."""
     conninfo = await asyncio.to_thread(door.conninfo) if door.dsn.is_embedded else door.conninfo()
 
@@ -63,7 +65,7 @@ async def open_async_connection(door: Door, deadline: float) -> AsyncBoundedConn
         return connection
 
     try:
-        return await AsyncRetrying(**_policy(door))(attempt)
+        return await AsyncRetrying(**_policy(door, attempts))(attempt)
     except (psycopg.Error, DeadlinePassed) as error:
         raise _unreachable(door, error) from None
 
@@ -74,9 +76,9 @@ def _options(door: Door, deadline: float) -> dict[str, Any]:
     return {**door.options, "connect_timeout": max(1, round(limit))}
 
 
-def _policy(door: Door) -> dict[str, Any]:
+def _policy(door: Door, attempts: int) -> dict[str, Any]:
     return {
-        "stop": stop_after_attempt(CONNECT_ATTEMPTS),
+        "stop": stop_after_attempt(attempts),
         "wait": wait_exponential(multiplier=0.5, max=5),
         "retry": retry_if_exception_type(psycopg.OperationalError),
         "before_sleep": lambda state: _say_failed(door, state),

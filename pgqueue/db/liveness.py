@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from pgqueue.call import Call
 from pgqueue.errors import InvalidInput
 
 T = TypeVar("T")
@@ -53,6 +54,9 @@ class BoundedConnection(psycopg.Connection[Any]):
     """Our own connection: no statement on it waits past `deadline` (monotonic)."""
 
     deadline: float = math.inf
+    hints: dict[str, Call[Any]] | None = (
+        None  # what is to be given after the commit, in a transaction of ours
+    )
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         return super().wait(bounded(gen, self.deadline), *args, **kwargs)
@@ -62,6 +66,7 @@ class AsyncBoundedConnection(psycopg.AsyncConnection[Any]):
     """The same for asyncio."""
 
     deadline: float = math.inf
+    hints: dict[str, Call[Any]] | None = None
 
     async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         return await super().wait(bounded(gen, self.deadline), *args, **kwargs)

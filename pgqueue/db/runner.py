@@ -22,6 +22,7 @@ from pgqueue.db.attempt import (
     statement,
 )
 from pgqueue.db.doors import Door
+from pgqueue.db.hints import give, give_async, keep_for_commit
 from pgqueue.db.liveness import AnyConnection, check_callers
 from pgqueue.db.pools import AsyncPool, Pool
 from pgqueue.errors import PgQueueError
@@ -83,6 +84,11 @@ class Runner:
             if failure is error:
                 raise
             raise failure from error
+        else:
+            hint = trial.call.hint(rows)
+            if hint is not None:
+                usable = False  # if this is interrupted
+                usable = give(slot.connection, hint, trial.deadline)
         finally:
             self._pool.give_back(slot.connection, usable=usable)
         return trial.call.result(rows, repeated=trial.repeated)
@@ -135,6 +141,11 @@ class AsyncRunner:
             if failure is error:
                 raise
             raise failure from error
+        else:
+            hint = trial.call.hint(rows)
+            if hint is not None:
+                usable = False  # if this is interrupted
+                usable = await give_async(slot.connection, hint, trial.deadline)
         finally:
             await self._pool.give_back(slot.connection, usable=usable)
         return trial.call.result(rows, repeated=trial.repeated)
@@ -155,6 +166,7 @@ class ConnectionRunner:
             rows = _execute(self.connection, call.sql, call)
         except psycopg.Error as error:
             raise callers_failure(error, call, self.connection, in_transaction=in_transaction) from error
+        keep_for_commit(self.connection, call)
         return call.result(rows)
 
 
@@ -173,6 +185,7 @@ class AsyncConnectionRunner:
             rows = await _execute_async(self.connection, call.sql, call)
         except psycopg.Error as error:
             raise callers_failure(error, call, self.connection, in_transaction=in_transaction) from error
+        keep_for_commit(self.connection, call)
         return call.result(rows)
 
 

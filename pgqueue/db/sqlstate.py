@@ -45,6 +45,7 @@ _OURS: dict[str | None, type[PgQueueError]] = {
     "PQ010": QueueBusy,
 }
 _MISSING_FUNCTION, _MISSING_TABLE, _MISSING_SCHEMA = "42883", "42P01", "3F000"
+_INTERNAL = "XX000"
 _NO_LOCK, _NO_RIGHT, _READ_ONLY = "55P03", "42501", "25006"
 # jsonb refused the text: NUL or a lone surrogate that came in as an escape
 _BAD_JSON = frozenset({"22P02", "22P05"})
@@ -103,7 +104,7 @@ def translate(error: psycopg.Error, call: Call[Any] | None = None) -> PgQueueErr
     if state in _OURS:
         return _ours(error, _OURS[state], call)
     queue = call.queue if call else None
-    if call is not None and queue is not None and _means_no_queue(state, call):
+    if call is not None and queue is not None and _means_no_queue(error, call):
         return QueueNotFound(f'queue "{queue}" does not exist', sqlstate=state, queue=queue)
     if state in (_MISSING_SCHEMA, _MISSING_FUNCTION, _MISSING_TABLE):
         return SchemaMismatch(f"the schema pgqueue is missing or doesn't fit: {_text(error)}", sqlstate=state)
@@ -124,9 +125,13 @@ def must_drop(error: BaseException) -> bool:
     return isinstance(error, psycopg.Error) and error.sqlstate == _READ_ONLY
 
 
-def _means_no_queue(state: str | None, call: Call[Any]) -> bool:
+def _means_no_queue(error: psycopg.Error, call: Call[Any]) -> bool:
     # Without the queue its own functions don't exist; a table is gone when the queue was dropped under the
-    # call. A dispatcher that doesn't exist is a schema that doesn't fit.
+    # call, and a sequence whose drop the call has waited for has no SQLSTATE of its own. A dispatcher that
+    # doesn't exist is a schema that doesn't fit.
+    state = error.sqlstate
+    if state == _INTERNAL:
+        return _text(error).startswith("could not open relation with OID")
     return state == _MISSING_TABLE or (state == _MISSING_FUNCTION and f"__{call.queue}(" in call.sql)
 
 

@@ -22,6 +22,7 @@ from psycopg.rows import tuple_row
 from pgqueue.call import Call, Rows
 from pgqueue.db.attempt import seen
 from pgqueue.db.doors import Door
+from pgqueue.db.hints import give_kept, give_kept_async
 from pgqueue.db.liveness import AnyConnection, DeadlinePassed
 from pgqueue.db.pools import AsyncPool, Pool
 from pgqueue.db.sqlstate import is_dead, proves_rollback, translate
@@ -154,16 +155,18 @@ def _transaction(pool: Pool, course: _Course) -> Iterator[psycopg.Connection[Any
     try:
         with connection.transaction():
             _drive(course.opening(), connection)
+            connection.hints = {}
             connection.deadline = math.inf
             yield connection
             connection.deadline = _soon()
             _drive(course.closing(connection), connection)
-        usable = True
     except BaseException as error:
         failure = course.failure(error, connection)
         if failure is error:
             raise
         raise failure from error
+    else:
+        usable = give_kept(connection, _soon())
     finally:
         connection.row_factory = tuple_row
         pool.give_back(connection, usable=usable)
@@ -176,16 +179,18 @@ async def _async_transaction(pool: AsyncPool, course: _Course) -> AsyncIterator[
     try:
         async with connection.transaction():
             await _async_drive(course.opening(), connection)
+            connection.hints = {}
             connection.deadline = math.inf
             yield connection
             connection.deadline = _soon()
             await _async_drive(course.closing(connection), connection)
-        usable = True
     except BaseException as error:
         failure = course.failure(error, connection)
         if failure is error:
             raise
         raise failure from error
+    else:
+        usable = await give_kept_async(connection, _soon())
     finally:
         connection.row_factory = tuple_row
         await pool.give_back(connection, usable=usable)

@@ -12,6 +12,7 @@ from pgqueue.call import Call, Repeat, column, scalar
 from pgqueue.errors import InvalidInput
 from pgqueue.json_codec import MAX_DEPTH, encode
 from pgqueue.message import rules
+from pgqueue.message.doorbell import ring
 from pgqueue.message.model import Message, WaitingMessage
 from pgqueue.message.rows import messages_of, waiting_of
 from pgqueue.message.rules import Seconds
@@ -41,10 +42,12 @@ __all__ = [
     "peek",
     "pop",
     "read",
+    "read_or_await",
     "release",
     "release_batch",
     "retry",
     "retry_batch",
+    "ring",
     "send",
     "send_batch",
     "set_vt",
@@ -61,6 +64,7 @@ _READ_COLUMNS = (
     "msg_id, read_ct, enqueued_at, last_read_at, vt, message::text, headers::text, receipt, release_ct, "
     "priority, group_key"
 )
+_READ_ARGUMENTS = "vt => make_interval(secs => %s), qty => %s, filter => %s::jsonb, holder => %s"
 _PEEK_COLUMNS = (
     "queue, msg_id, state, read_ct, release_ct, priority, group_key, enqueued_at, last_read_at, vt, holder, "
     "error, message::text, headers::text"
@@ -77,15 +81,17 @@ def send(
     group_key: str | None = None,
     priority: int = 0,
 ) -> Call[int]:
-    """Send one message and return its msg_id.
+    """Send one message and return its msg_id; whoever waits for one is woken after the commit.
 
     `key` is an idempotency key: the same key within the queue's key_window returns the first msg_id, which
     makes the send safe to repeat. Raises: KeyBusy while another open transaction holds the key.
     """
     return Call(
         "message.send",
+        # The columns are computed in this order: somebody who begins to wait after the insert is seen.
         f"select pgqueue.send__{check_name(queue)}(message => %s::jsonb, headers => %s::jsonb, "
-        "delay => make_interval(secs => %s), key => %s, group_key => %s, priority => %s)",
+        "delay => make_interval(secs => %s), key => %s, group_key => %s, priority => %s), "
+        f"pgqueue.is_awaited__{queue}()",
         (
             encode(message),
             _headers_text(headers),
@@ -97,6 +103,7 @@ def send(
         scalar,
         repeat=Repeat.NEVER if key is None else Repeat.ALWAYS,
         queue=queue,
+        after_commit=None if delay else ring(queue),
     )
 
 
@@ -121,7 +128,9 @@ def send_batch(
     all_keyed = keys is not None and None not in keys
     return Call(
         "message.send_batch",
-        f"select * from pgqueue.send_batch__{check_name(queue)}(messages => {_MESSAGE_ARRAY}, "
+        # The subquery runs once, at the first row, when all are inserted.
+        f"select *, (select pgqueue.is_awaited__{check_name(queue)}()) "
+        f"from pgqueue.send_batch__{queue}(messages => {_MESSAGE_ARRAY}, "
         f"headers => {'%s::jsonb[]' if headers is None else _JSON_ARRAY}, "
         "delay => make_interval(secs => %s), keys => %s::text[], group_keys => %s::text[], priority => %s)",
         (
@@ -137,6 +146,7 @@ def send_batch(
         column,
         repeat=Repeat.ALWAYS if all_keyed else Repeat.NEVER,
         queue=queue,
+        after_commit=None if delay else ring(queue),
     )
 
 
@@ -156,14 +166,33 @@ def read(
     """
     return Call(
         "message.read",
-        f"select {_READ_COLUMNS} from pgqueue.read__{check_name(queue)}(vt => make_interval(secs => %s), "
-        "qty => %s, filter => %s::jsonb, holder => %s)",
-        (
-            None if vt is None else rules.check_vt(vt),
-            rules.check_qty(qty),
-            None if filter is None else encode(dict(filter)),
-            rules.check_key("holder", holder),
-        ),
+        f"select {_READ_COLUMNS} from pgqueue.read__{check_name(queue)}({_READ_ARGUMENTS})",
+        _read_params(vt, qty, filter, holder),
+        messages_of,
+        repeat=Repeat.IF_ROLLED_BACK,
+        queue=queue,
+        may_commit_async=True,
+    )
+
+
+def read_or_await(
+    queue: str,
+    wait: Seconds,
+    *,
+    vt: Seconds | None = None,
+    qty: int = 1,
+    filter: Mapping[str, object] | None = None,  # noqa: A002 - the word of the SQL surface
+    holder: str | None = None,
+) -> Call[list[Message]]:
+    """Do as `read`; where nothing is found, senders ring for the next `wait` (over 0, at most 1 h).
+
+    A ring is heard by a session that listens on the channel of the queue since before this call.
+    """
+    return Call(
+        "message.read_or_await",
+        f"select {_READ_COLUMNS} from pgqueue.read_or_await__{check_name(queue)}("
+        f"{_READ_ARGUMENTS}, wait => make_interval(secs => %s))",
+        (*_read_params(vt, qty, filter, holder), rules.check_wait(wait)),
         messages_of,
         repeat=Repeat.IF_ROLLED_BACK,
         queue=queue,
@@ -202,6 +231,17 @@ def peek(
         waiting_of,
         repeat=Repeat.ALWAYS,
         queue=queue,
+    )
+
+
+def _read_params(
+    vt: Seconds | None, qty: int, contains: Mapping[str, object] | None, holder: str | None
+) -> tuple[object, ...]:
+    return (
+        None if vt is None else rules.check_vt(vt),
+        rules.check_qty(qty),
+        None if contains is None else encode(dict(contains)),
+        rules.check_key("holder", holder),
     )
 
 

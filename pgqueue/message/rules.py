@@ -22,6 +22,7 @@ MAX_HEADER_BYTES = 16_384
 MAX_ERROR_BYTES = 8_192
 MAX_DELAY = 366 * 86_400.0
 MIN_VT, MAX_VT = 0.1, 86_400.0
+MIN_WAIT, MAX_WAIT = 0.001, 3_600.0
 RESERVED_PREFIX = "pgqueue-"
 IDENTITY_HEADERS = frozenset({"pgqueue-key", "pgqueue-scope"})
 
@@ -52,6 +53,11 @@ def check_vt(vt: Seconds) -> float:
 def check_delay(delay: Seconds) -> float:
     """Return a delay in seconds, 0 .. 366 days."""
     return _check_seconds("delay", delay, 0.0, MAX_DELAY)
+
+
+def check_wait(wait: Seconds) -> float:
+    """Return how long senders ring for a waiter in seconds, 1 ms .. 1 h."""
+    return _check_seconds("wait", wait, MIN_WAIT, MAX_WAIT)
 
 
 def check_key(name: str, value: str | None) -> str | None:

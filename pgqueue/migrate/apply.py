@@ -140,7 +140,7 @@ def _drop_orphans(script: Script) -> None:
     """
     orphans = script.rows(
         "select p.oid::regprocedure::text from pg_catalog.pg_proc p where p.pronamespace = 'pgqueue'::regnamespace"
-        " and (p.proname not like '%\\_\\_%' or p.proname ~ '^[a-z]+(_[a-z]+)*__template_queue$')"
+        " and (p.proname not like '%\\_\\_%' or p.proname ~ '^[a-z]+(_[a-z]+)*__template_(queue|log)$')"
         " and p.xmin <> pg_catalog.pg_current_xact_id()::xid"
     )
     for (signature,) in orphans:

@@ -1,6 +1,7 @@
 """Verbs on queues themselves.
 
-They need the operator role; for `list_queues`, `metrics` and `settings` the observer's is enough.
+They need the operator role; for `list_queues`, `metrics` and `settings` the observer's is enough, for `maintain`
+the consumer's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 
 from pgqueue.call import Call, Repeat, Rows, nothing, scalar
 from pgqueue.json_codec import decode, encode
-from pgqueue.queue.model import QueueInfo, QueueSettings
+from pgqueue.queue.model import QueueInfo, QueueSettings, Upkeep
 from pgqueue.queue.rules import SETTING_NAMES, check_kind, check_name, check_settings
 
 _INFO = (
@@ -56,6 +57,22 @@ def purge_queue(queue: str) -> Call[int]:
         "select pgqueue.purge_queue(queue => %s)",
         (check_name(queue),),
         scalar,
+        queue=queue,
+    )
+
+
+def maintain(queue: str) -> Call[Upkeep]:
+    """Do one bounded step of upkeep: bring back what nobody holds, give a drained side of the log back.
+
+    No message waits for it: it keeps a log queue small and quick, and does nothing for a queue of kind row. In
+    a transaction of its own; a few times a second is plenty, from any number of processes.
+    """
+    return Call(
+        "queue.maintain",
+        f"select moved, truncated from pgqueue.maintain__{check_name(queue)}()",
+        (),
+        lambda rows: Upkeep(*rows[0]),
+        repeat=Repeat.ALWAYS,
         queue=queue,
     )
 

@@ -49,6 +49,13 @@ class QueueSettings:
         return cls(**known)
 
 
+class Upkeep(NamedTuple):
+    """What one step of upkeep did: messages brought back, and whether a drained side of the log was truncated."""
+
+    moved: int
+    truncated: bool
+
+
 class QueueInfo(NamedTuple):
     """One row of `pgqueue.queues`.
 

@@ -33,7 +33,7 @@ _BACKOFF: dict[str, tuple[float, float]] = {
     "jitter": (0, 1),
 }
 SETTING_NAMES = (*_NUMBERS, *_WORDS, "archive", "backoff")
-KINDS = ("row",)
+KINDS = ("row", "log")
 
 
 def check_name(name: object) -> str:

@@ -4,7 +4,9 @@ name.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -81,7 +83,7 @@ class Script:
         self.calls.append(call)
         waiting = self.answers.get(call.name)
         if not waiting:
-            return [] if call.name == "message.read" else dict.fromkeys(ids_of(call), Outcome.DONE)
+            return [] if call.name.startswith("message.read") else dict.fromkeys(ids_of(call), Outcome.DONE)
         found = waiting.pop(0)
         if isinstance(found, BaseException):
             raise found
@@ -117,6 +119,27 @@ def ids_of(call: Call[Any]) -> list[int]:
 class NoTransactions:
     def ending_with(self, last: Call[Any]) -> Any:
         raise AssertionError(f"no transaction was expected, yet {last.name} was to end one")
+
+
+class Ears:
+    """A listener that a test rings by hand."""
+
+    def __init__(self) -> None:
+        self.hearing = True
+        self.queues: list[str] = []
+        self.ring: Callable[[str], None]
+        self.cancelled = False
+
+    def hears(self) -> bool:
+        return self.hearing
+
+    async def listen(self, queues: Sequence[str], rung: Callable[[str], None]) -> None:
+        self.queues, self.ring = list(queues), rung
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
 
 
 @pytest.fixture

@@ -25,6 +25,53 @@ def test_the_interval_doubles_while_empty_and_any_claim_resets_it() -> None:
     assert paced.next_at == pytest.approx(200.1)
 
 
+def test_who_begins_to_wait_looks_once_more_within_50_ms_and_then_at_the_interval() -> None:
+    waits, paced = [], pace()
+    for _ in range(4):
+        paced.empty(100.0, awaited=True)
+        waits.append(paced.next_at - 100)
+    assert waits == pytest.approx([0.05, 0.1, 0.2, 0.4])
+    paced.rung(100.0)
+    paced.begin()
+    paced.empty(100.0, awaited=True)
+    assert paced.next_at == pytest.approx(100.05), "the ring ended the waiting"
+
+
+def test_the_second_look_is_never_later_than_the_interval() -> None:
+    paced = Pace(PLAN, 0.01, 2.0, lambda: 0.0)
+    paced.empty(100.0, awaited=True)
+    assert paced.next_at == pytest.approx(100.01)
+
+
+def test_a_ring_makes_the_next_read_due_at_once_and_one_read_answers_many() -> None:
+    paced = pace()
+    paced.empty(100.0)
+    paced.rung(100.01)
+    paced.rung(100.02)
+    assert paced.next_at == 100.01
+    paced.begin()
+    paced.empty(100.03)
+    assert paced.next_at > 100.03
+
+
+def test_a_ring_during_a_read_that_finds_nothing_asks_for_another() -> None:
+    paced = pace()
+    paced.begin()
+    paced.rung(100.0)
+    paced.empty(100.1, awaited=True)
+    assert paced.next_at == 100.1
+    paced.begin()
+    paced.empty(100.2, awaited=True)
+    assert paced.next_at > 100.2
+
+
+def test_a_ring_does_not_shorten_the_pause_after_a_failure() -> None:
+    paced = pace()
+    paced.failed(100.0)
+    paced.rung(100.1)
+    assert paced.next_at == 100.5
+
+
 def test_failures_wait_from_half_a_second_to_five_each_shortened_by_chance() -> None:
     trouble = Trouble(lambda: 0.0)
     assert [trouble.seen() for _ in range(6)] == [0.5, 1, 2, 4, 5, 5]

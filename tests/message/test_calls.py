@@ -16,6 +16,8 @@ ALL: list[Call[Any]] = [
     calls.send("orders", 1),
     calls.send_batch("orders", [1], headers=[None]),
     calls.read("orders"),
+    calls.read_or_await("orders", 2),
+    calls.ring("orders"),
     calls.pop("orders"),
     calls.peek("orders"),
     calls.delete("orders", 1, 2),
@@ -47,7 +49,7 @@ def test_every_exported_verb_is_covered_here() -> None:
 
 def test_only_what_costs_a_redelivery_may_commit_asynchronously() -> None:
     allowed = {call.name.removeprefix("message.") for call in ALL if call.may_commit_async}
-    assert allowed == {"read", "set_vt", "set_vt_batch", "delete", "delete_batch"}
+    assert allowed == {"read", "read_or_await", "ring", "set_vt", "set_vt_batch", "delete", "delete_batch"}
 
 
 @pytest.mark.parametrize("call", [call for call in ALL if call.may_commit_async], ids=lambda call: call.name)
@@ -181,3 +183,19 @@ def test_bad_arguments_never_become_a_call(make: Any) -> None:
     """U9"""
     with pytest.raises(InvalidInput):
         make()
+
+
+@pytest.mark.parametrize("delay", [0, 0.0, timedelta(0)])
+def test_a_send_rings_after_its_commit_and_a_delayed_one_does_not(delay: Any) -> None:
+    for now in (calls.send("orders", 1, delay=delay), calls.send_batch("orders", [1], delay=delay)):
+        assert now.after_commit == calls.ring("orders")
+        assert "pgqueue.is_awaited__orders()" in now.sql
+    assert calls.send("orders", 1, delay=1).after_commit is None
+    assert calls.send_batch("orders", [1], delay=timedelta(seconds=1)).after_commit is None
+    assert calls.ring("mails") != calls.ring("orders")
+
+
+@pytest.mark.parametrize("wait", [0, -1, 3601, float("nan")])
+def test_a_wait_without_sense_is_refused(wait: float) -> None:
+    with pytest.raises(InvalidInput, match="wait"):
+        calls.read_or_await("orders", wait)

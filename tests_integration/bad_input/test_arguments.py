@@ -91,7 +91,7 @@ def test_edges_are_taken(orders: Queue) -> None:
         {"priority": 9},
         {"key": "k"},
         {"key": "é" * 127},
-        {"group_key": "x" * 255},
+        orders.ranked(group_key="x" * 255),
         {"headers": {f"h{n}": n for n in range(64)}},
         {"headers": {"pgqueue-key": "k", "pgqueue-scope": "s"}},
         {"headers": {}},

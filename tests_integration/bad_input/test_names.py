@@ -15,6 +15,7 @@ BAD_NAMES: list[tuple[str | None, str]] = [
     ("é" * 23, "U+00E9"),
     ("Orders", '"orders"'),
     ("template_queue", "reserved"),
+    ("template_log", "reserved"),
     ("1a", "Start with a letter"),
     ("_a", "Start with a letter"),
     ("-x", "U+002D"),

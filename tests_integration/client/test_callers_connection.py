@@ -30,7 +30,7 @@ def client() -> PgQueue:
 @pytest.fixture
 def db(database: Database) -> psycopg.Connection:
     connection = database.connect()
-    connection.execute("select pgqueue.create_queue('orders')")
+    connection.execute("select pgqueue.create_queue('orders', 'row')")
     connection.execute("create table app (n int)")
     return connection
 

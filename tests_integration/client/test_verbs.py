@@ -30,7 +30,7 @@ OpenClient = Callable[..., PgQueue]
 @pytest.fixture
 def client(door: Door, open_client: OpenClient) -> PgQueue:
     opened = open_client(door.conninfo)
-    opened.create_queue("orders")
+    opened.create_queue("orders", "row")
     return opened
 
 
@@ -183,7 +183,7 @@ def test_a_role_without_rights_is_told_which_grant_it_needs(
     database: Database, open_client: OpenClient
 ) -> None:
     admin = database.connect()
-    admin.execute("select pgqueue.create_queue('orders')")
+    admin.execute("select pgqueue.create_queue('orders', 'row')")
     role = f"nobody_{database.name}"
     admin.execute(f"create role {role} login password 'x'")
     try:
@@ -235,7 +235,7 @@ async def test_tasks_share_one_client(door: Door) -> None:
 
 async def test_a_cancelled_call_costs_its_connection_and_nothing_else(door: Door, database: Database) -> None:
     async with AsyncPgQueue(door.conninfo, max_connections=1) as client:
-        await client.create_queue("orders")
+        await client.create_queue("orders", "row")
         blocker = database.connect(autocommit=False)
         blocker.execute("lock table pgqueue.r_orders in access exclusive mode")
         sending = asyncio.create_task(client.send("orders", 1))

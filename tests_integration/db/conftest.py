@@ -46,7 +46,7 @@ def open_runner(request: pytest.FixtureRequest) -> Iterator[OpenRunner]:
 def db(database: Database) -> psycopg.Connection:
     """A direct connection beside the runner's, with the queue `orders` made."""
     connection = database.connect()
-    connection.execute("select pgqueue.create_queue('orders')")
+    connection.execute("select pgqueue.create_queue('orders', 'row')")
     return connection
 
 

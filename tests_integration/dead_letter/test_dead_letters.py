@@ -6,20 +6,24 @@ import psycopg
 import pytest
 
 from tests_integration.fixtures.clock import START, Clock
-from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import WAYS, Queue, Way, create_queue, refused, rows, scalar
+from tests_integration.fixtures.verbs import (
+    KINDS,
+    Kind,
+    Queue,
+    create_queue,
+    every_way,
+    every_way_of_row,
+    refused,
+    rows,
+    scalar,
+)
 
 
-@pytest.fixture(params=WAYS)
-def orders(request: pytest.FixtureRequest, database: Database, db: psycopg.Connection) -> Queue:
-    way: Way = request.param
-    create_queue(db, "orders")
-    return Queue(database.connect_pooled() if way == "through PgBouncer" else db, "orders", way)
-
-
+@every_way
 class TestBury:
     def test_letter_keeps_everything(self, orders: Queue, clock: Clock) -> None:
-        sent = orders.send({"n": 1}, headers={"h": 1}, priority=3, group_key="g")
+        ranked = orders.ranked(priority=3, group_key="g")
+        sent = orders.send({"n": 1}, headers={"h": 1}, **ranked)
         orders.call("release", msg_id=orders.read_one().msg_id)
         message = orders.read_one(holder="worker")
         clock.advance(3)
@@ -32,12 +36,8 @@ class TestBury:
             "why",
             "worker",
         )
-        assert (letter.message, letter.headers, letter.priority, letter.group_key) == (
-            {"n": 1},
-            {"h": 1},
-            3,
-            "g",
-        )
+        assert (letter.message, letter.headers) == ({"n": 1}, {"h": 1})
+        assert {"priority": letter.priority, "group_key": letter.group_key} == ranked
         assert (letter.read_ct, letter.release_ct) == (2, 1)
         assert (letter.enqueued_at, letter.last_read_at) == (START, START)
         assert (letter.died_at, letter.redriven_as, letter.redriven_at) == (
@@ -83,9 +83,11 @@ def buried(queue: Queue, count: int = 1, **arguments: object) -> list[int]:
     return ids
 
 
+@every_way
 class TestRedrive:
     def test_new_message_names_the_old_one_and_begins_anew(self, orders: Queue, clock: Clock) -> None:
-        sent = orders.send({"n": 1}, headers={"h": 1}, priority=3, group_key="g")
+        ranked = orders.ranked(priority=3, group_key="g")
+        sent = orders.send({"n": 1}, headers={"h": 1}, **ranked)
         orders.read_one(holder="worker")
         orders.call("bury", msg_id=sent, reason="x", error="why")
         clock.advance(10)
@@ -94,7 +96,8 @@ class TestRedrive:
         assert new > sent
         row = orders.look(new)
         assert row.headers == {"h": 1, "pgqueue-redriven-from": sent}
-        assert (row.message, row.priority, row.group_key, row.state) == ({"n": 1}, 3, "g", "ready")
+        assert (row.message, row.state) == ({"n": 1}, "ready")
+        assert {"priority": row.priority, "group_key": row.group_key} == ranked
         assert (row.read_ct, row.release_ct, row.error, row.holder) == (0, 0, None, None)
         assert row.enqueued_at == START + timedelta(seconds=10)
         (letter,) = orders.dead()
@@ -133,12 +136,6 @@ class TestRedrive:
         ((old, _),) = orders.rows("redrive")
         assert old == new
 
-    def test_redriven_message_goes_to_the_end_of_its_group(self, orders: Queue) -> None:
-        buried(orders, 1, group_keys=["g"])
-        waiting = orders.send({"n": "waiting"}, group_key="g")
-        orders.rows("redrive")
-        assert [message.msg_id for message in orders.read(qty=5)] == [waiting]
-
     def test_rolled_back_redrive_can_be_repeated(self, orders: Queue) -> None:
         buried(orders)
         orders.connection.execute("begin")
@@ -151,9 +148,17 @@ class TestRedrive:
         refused("PQ002", lambda: orders.rows("redrive", msg_ids=ids))
 
 
+@every_way_of_row
+def test_redriven_message_goes_to_the_end_of_its_group(orders: Queue) -> None:
+    buried(orders, 1, group_keys=["g"])
+    waiting = orders.send({"n": "waiting"}, group_key="g")
+    orders.rows("redrive")
+    assert [message.msg_id for message in orders.read(qty=5)] == [waiting]
+
+
 def test_view_shows_the_letters_of_every_queue(db: psycopg.Connection) -> None:
-    for name in ("a", "b"):
-        create_queue(db, name)
+    for name, kind in zip(("a", "b"), KINDS, strict=True):
+        create_queue(db, name, kind)
         buried(Queue(db, name), 2)
     assert [(row.queue, row.msg_id) for row in rows(db, "select * from pgqueue.dead_letters")] == [
         ("a", 1),
@@ -163,8 +168,9 @@ def test_view_shows_the_letters_of_every_queue(db: psycopg.Connection) -> None:
     ]
 
 
-def test_redrive_of_a_dropped_queue_is_refused(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
+@pytest.mark.parametrize("kind", KINDS)
+def test_redrive_of_a_dropped_queue_is_refused(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind)
     buried(Queue(db))
     scalar(db, "select pgqueue.drop_queue('orders', true)")
     refused("PQ001", lambda: Queue(db).rows("redrive"))

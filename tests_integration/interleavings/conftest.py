@@ -7,16 +7,16 @@ import psycopg
 import pytest
 
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import Background, Queue, create_queue
+from tests_integration.fixtures.verbs import PLAIN, Background, Queue, make_orders
 from tests_integration.fixtures.waiting import wait_until_blocked
 
 StartBlocked = Callable[[Queue, Callable[[Queue], Any]], Background]
 
 
-@pytest.fixture
-def orders(db: psycopg.Connection) -> Queue:
-    create_queue(db, "orders")
-    return Queue(db, "orders", "through its clone")
+@pytest.fixture(params=PLAIN, ids=" ".join)
+def orders(request: pytest.FixtureRequest, database: Database, db: psycopg.Connection) -> Queue:
+    """Make the queue `orders` of each kind."""
+    return make_orders(database, db, request.param)
 
 
 @pytest.fixture

@@ -11,7 +11,15 @@ import pytest
 
 from tests_integration.fixtures.clock import START, Clock
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import Background, Queue, at_once, configure_queue, rows
+from tests_integration.fixtures.verbs import (
+    Background,
+    Queue,
+    at_once,
+    configure_queue,
+    log_only,
+    row_only,
+    rows,
+)
 from tests_integration.interleavings.conftest import StartBlocked
 
 MINUTE = timedelta(minutes=1)
@@ -55,6 +63,7 @@ class TestClaims:
         assert max(Counter(message.msg_id for message in claimed).values()) == 1
         assert {message.read_ct for message in claimed} == {2}
 
+    @row_only
     def test_second_of_a_group_is_not_handed_out_while_the_heads_ack_is_uncommitted(
         self, orders: Queue, other: Queue
     ) -> None:
@@ -65,6 +74,7 @@ class TestClaims:
             assert other.read(qty=5) == []
         assert other.read_one(qty=5).msg_id == second
 
+    @row_only
     def test_racing_readers_keep_each_group_in_order_with_one_holder(
         self, orders: Queue, four: list[Queue]
     ) -> None:
@@ -95,10 +105,13 @@ class TestClaims:
             assert [message.msg_id for message in other.read(qty=5)] == [second]
         assert other.read(qty=5) == []
 
-    def test_racing_readers_bury_a_doomed_message_once(self, orders: Queue, four: list[Queue]) -> None:
+    def test_racing_readers_bury_a_doomed_message_once(
+        self, orders: Queue, four: list[Queue], clock: Clock
+    ) -> None:
         configure_queue(orders.connection, "orders", max_reads=1, repark_budget=0)
         sent = orders.send_many(40)
-        orders.connection.execute("update pgqueue.r_orders set read_ct = 1")
+        orders.read(qty=40)
+        clock.advance(31)
         assert at_once(*(partial(queue.read, qty=3) for queue in four)) == [[]] * 4
         orders.read()
         assert [letter.msg_id for letter in orders.dead()] == sent
@@ -163,6 +176,7 @@ class TestSettling:
         orders.connection.execute("rollback")
         assert waiting.result() == "done"
 
+    @row_only
     def test_set_vt_reads_the_clock_after_the_lock(
         self, orders: Queue, other: Queue, clock: Clock, start_blocked: StartBlocked
     ) -> None:
@@ -178,6 +192,21 @@ class TestSettling:
         assert waiting.result() == "done"
         assert orders.look(sent).vt == START + timedelta(seconds=80)
 
+    @log_only
+    def test_set_vt_renews_the_claim_while_a_message_of_it_is_being_settled(
+        self, orders: Queue, other: Queue, clock: Clock
+    ) -> None:
+        ids = orders.send_many(2)
+        receipt = orders.read(qty=2)[0].receipt
+        orders.connection.execute("begin")
+        orders.call("retry", msg_id=ids[0], delay=timedelta(0), receipt=receipt)
+        clock.advance(20)
+        answered = other.outcomes("set_vt_batch", msg_ids=ids, vt=MINUTE, receipts=[receipt])
+        assert answered == dict.fromkeys(ids, "done")
+        orders.connection.execute("rollback")
+        assert {orders.look(msg_id).vt for msg_id in ids} == {START + timedelta(seconds=80)}
+
+    @row_only
     def test_set_vt_batch_answers_busy_for_locked_messages_and_renews_the_rest(
         self, orders: Queue, other: Queue
     ) -> None:

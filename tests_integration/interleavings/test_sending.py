@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests_integration.fixtures.verbs import Queue, at_once, refused
+from tests_integration.fixtures.verbs import Queue, at_once, refused, row_only
 from tests_integration.interleavings.conftest import StartBlocked
 
 
@@ -73,6 +73,7 @@ class TestKeys:
         assert len(orders.ids()) == 400
 
 
+@row_only
 class TestGroups:
     def test_ids_of_a_group_rise_in_the_order_of_commits(
         self, orders: Queue, other: Queue, third: Queue, start_blocked: StartBlocked
@@ -132,8 +133,10 @@ def test_racing_redrives_send_each_letter_once(orders: Queue, four: list[Queue])
 def test_plain_senders_never_wait_for_each_other(orders: Queue, other: Queue, verb: str) -> None:
     other.connection.execute("set lock_timeout = '100ms'")
     with orders.connection.transaction():
-        orders.send(key="a", group_key="a", delay=timedelta(seconds=1))
+        orders.send(key="a", **orders.ranked(group_key="a"))
+        orders.send(delay=timedelta(seconds=1))
         if verb == "send":
-            other.send(key="b", group_key="b")
+            other.send(key="b", **orders.ranked(group_key="b"))
         else:
-            other.send_many(2, keys=["b", "c"], group_keys=["b", None])
+            groups = ["b", None] if orders.kind == "row" else None
+            other.send_many(2, keys=["b", "c"], group_keys=groups)

@@ -6,7 +6,16 @@ import pytest
 
 from tests_integration.fixtures.clock import START, Clock
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import Queue, configure_queue, every_way, refused
+from tests_integration.fixtures.verbs import (
+    Queue,
+    configure_queue,
+    every_door,
+    every_way,
+    every_way_of_row,
+    log_only,
+    refused,
+)
+from tests_integration.fixtures.waiting import eventually
 
 COLUMNS = (
     "msg_id",
@@ -31,7 +40,7 @@ def test_columns_of_a_message_are_the_promised_ones(orders: Queue, verb: str) ->
     assert message._fields == COLUMNS
 
 
-@every_way
+@every_door
 def test_leased_message_is_hidden_until_its_vt(orders: Queue, clock: Clock) -> None:
     orders.send()
     leased = orders.read_one(vt=timedelta(seconds=10))
@@ -65,7 +74,7 @@ def test_read_hands_out_no_more_than_qty_and_nothing_twice(orders: Queue) -> Non
     assert orders.read(qty=1000) == []
 
 
-@every_way
+@every_way_of_row
 def test_order_is_priority_then_vt_then_msg_id(orders: Queue, clock: Clock) -> None:
     late = orders.send(delay=timedelta(seconds=2))
     soon = orders.send(delay=timedelta(seconds=1))
@@ -76,6 +85,24 @@ def test_order_is_priority_then_vt_then_msg_id(orders: Queue, clock: Clock) -> N
     expected = [urgent, middle, *plain, soon, late]
     assert [message.msg_id for message in orders.read(qty=3)] == expected[:3]
     assert [message.msg_id for message in orders.read(qty=3)] == expected[3:]
+
+
+@log_only
+@pytest.mark.parametrize("verb", ["read", "pop"])
+def test_log_hands_out_its_row_side_first_and_then_the_log_in_the_order_of_ids(
+    orders: Queue, clock: Clock, verb: str
+) -> None:
+    plain = [orders.send(), orders.send()]
+    late = orders.send(delay=timedelta(seconds=2))
+    soon = orders.send(delay=timedelta(seconds=1))
+    urgent = orders.send(priority=9, delay=timedelta(seconds=3))
+    middle = orders.send(priority=4)
+    plain.append(orders.send())
+    clock.advance(10)
+    expected = [urgent, middle, soon, late, *plain]
+    assert [message.msg_id for message in orders.rows(verb, qty=3)] == expected[:3]
+    assert [message.msg_id for message in orders.rows(verb, qty=3)] == expected[3:6]
+    assert [message.msg_id for message in orders.rows(verb, qty=3)] == expected[6:]
 
 
 def test_every_priority_level_is_served_from_the_top(orders: Queue) -> None:
@@ -130,73 +157,12 @@ def test_read_ct_rises_with_every_claim_and_never_falls(orders: Queue, clock: Cl
     assert seen == [(1, 0), (2, 1), (3, 1), (4, 1), (5, 1), (6, 2)]
 
 
-class TestFilter:
-    @every_way
-    def test_only_matching_messages_are_leased(self, orders: Queue) -> None:
-        orders.send({"kind": "a", "more": [1, 2]})
-        match = orders.send({"kind": "b", "more": [1, 2]})
-        assert [message.msg_id for message in orders.read(filter={"kind": "b"}, qty=5)] == [match]
-        assert orders.read(filter={"kind": "b"}, qty=5) == []
-        assert len(orders.read(qty=5)) == 1
-
-    def test_filter_is_containment(self, orders: Queue) -> None:
-        orders.send({"kind": "a", "more": {"x": 1, "y": 2}})
-        assert orders.read(filter={"more": {"x": 2}}) == []
-        assert len(orders.read(filter={"more": {"y": 2}})) == 1
-
-    def test_filter_does_not_let_a_group_pass_its_head(self, orders: Queue) -> None:
-        orders.send({"kind": "a"}, group_key="g")
-        orders.send({"kind": "b"}, group_key="g")
-        assert orders.read(filter={"kind": "b"}) == []
-
-
-class TestGroups:
-    @every_way
-    def test_only_the_head_of_a_group_is_handed_out(self, orders: Queue) -> None:
-        heads = [orders.send({"n": 1}, group_key=group) for group in "abc"]
-        for group in "abc":
-            orders.send({"n": 2}, group_key=group)
-        loner = orders.send()
-        assert [message.msg_id for message in orders.read(qty=10)] == [*heads, loner]
-        assert orders.read(qty=10) == []
-
-    @pytest.mark.parametrize("verb", ["delete", "archive", "bury"])
-    def test_next_of_a_group_follows_when_the_head_is_settled(self, orders: Queue, verb: str) -> None:
-        sent = [orders.send(group_key="g") for _ in range(3)]
-        got = []
-        while found := orders.read(qty=5):
-            (message,) = found
-            got.append(message.msg_id)
-            more = {"reason": "x"} if verb == "bury" else {}
-            assert orders.call(verb, msg_id=message.msg_id, receipt=message.receipt, **more) == "done"
-        assert got == sent
-
-    def test_retry_of_the_head_keeps_it_the_head(self, orders: Queue, clock: Clock) -> None:
-        head, _ = (orders.send(group_key="g") for _ in range(2))
-        message = orders.read_one()
-        orders.call("retry", msg_id=head, delay=timedelta(minutes=1), receipt=message.receipt)
-        clock.advance(59)
-        assert orders.read() == []
-        clock.advance(1)
-        assert orders.read_one().msg_id == head
-
-    def test_release_and_lapse_of_the_head_keep_it_the_head(self, orders: Queue, clock: Clock) -> None:
-        head, _ = (orders.send(group_key="g") for _ in range(2))
-        message = orders.read_one()
-        assert orders.call("release", msg_id=head, receipt=message.receipt) == "done"
-        assert orders.read_one(qty=5).msg_id == head
-        clock.advance(31)
-        assert orders.read_one(qty=5).msg_id == head
-
-    def test_delayed_or_urgent_message_does_not_pass_the_head(self, orders: Queue) -> None:
-        orders.send(group_key="g", delay=timedelta(minutes=1))
-        orders.send(group_key="g", priority=9)
-        assert orders.read(qty=5) == []
-
-    def test_pop_takes_heads_only_and_one_of_a_group_a_call(self, orders: Queue) -> None:
-        sent = [orders.send(group_key="g") for _ in range(2)]
-        assert [message.msg_id for message in orders.rows("pop", qty=5)] == sent[:1]
-        assert [message.msg_id for message in orders.rows("pop", qty=5)] == sent[1:]
+@log_only
+def test_log_refuses_a_filter_with_the_cure(orders: Queue) -> None:
+    sent = orders.send({"kind": "a"})
+    error = refused("PQ008", lambda: orders.read(filter={"kind": "a"}))
+    assert "row" in (error.diag.message_hint or "")
+    assert orders.look(sent).read_ct == 0
 
 
 class TestHolder:
@@ -230,7 +196,7 @@ class TestPop:
         assert {message.read_ct for message in popped} == {1}
         assert orders.ids() == sent[3:]
 
-    @every_way
+    @every_way_of_row
     def test_order_is_that_of_read(self, orders: Queue, clock: Clock) -> None:
         late, first = orders.send(delay=timedelta(seconds=1)), orders.send()
         urgent = orders.send(priority=1)
@@ -267,7 +233,9 @@ def test_rolled_back_read_gives_the_message_to_the_next_one_under_another_receip
     session = database.connect(autocommit=False)
     lost = orders.on(session).read_one()
     session.rollback()
-    found = orders.read_one()
-    assert found.read_ct == lost.read_ct == 1
+    (found,) = eventually(orders.read, 20)  # a log waits for older writers, and other tests share this server
+    # A log can't tell whether the lost one was handled: it counts that read, and counts it as released too.
+    lost_reads = 0 if orders.kind == "row" else 1
+    assert (lost.read_ct, found.read_ct, found.release_ct) == (1, 1 + lost_reads, lost_reads)
     assert orders.call("delete", msg_id=lost.msg_id, receipt=lost.receipt) == "stale"
     assert orders.call("delete", msg_id=found.msg_id, receipt=found.receipt) == "done"

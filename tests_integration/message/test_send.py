@@ -12,20 +12,29 @@ from tests_integration.fixtures.verbs import (
     Queue,
     configure_queue,
     create_queue,
+    every_door,
     every_way,
+    every_way_of_row,
+    log_only,
     refused,
     rows,
     scalar,
 )
 
 
-@every_way
-def test_sent_message_is_read_back_whole(orders: Queue) -> None:
+@pytest.mark.parametrize("priority", [0, 3])
+@every_door
+def test_sent_message_is_read_back_whole(orders: Queue, priority: int) -> None:
     body = {"text": "dépôt \U0001f600", "list": [1, None, 2.5, {"deep": True}], "big": 2**70}
-    sent = orders.send(body, headers={"trace": "abc"}, priority=3)
+    sent = orders.send(body, headers={"trace": "abc"}, priority=priority)
     message = orders.read_one()
     assert (message.msg_id, message.message, message.headers) == (sent, body, {"trace": "abc"})
-    assert (message.priority, message.group_key, message.read_ct, message.release_ct) == (3, None, 1, 0)
+    assert (message.priority, message.group_key, message.read_ct, message.release_ct) == (
+        priority,
+        None,
+        1,
+        0,
+    )
 
 
 def test_any_json_value_is_a_message(orders: Queue) -> None:
@@ -62,7 +71,7 @@ def test_send_that_is_rolled_back_leaves_nothing(database: Database, orders: Que
     session = database.connect()
     session.execute("begin")
     session.execute("savepoint s")
-    orders.on(session).send(key="k", group_key="g")
+    orders.on(session).send(key="k", **orders.ranked(group_key="g"))
     orders.on(session).send_many(2)
     session.execute(undo.encode())
     session.execute("commit" if "savepoint" in undo else "select 1")
@@ -81,7 +90,7 @@ def test_uncommitted_send_is_not_seen(database: Database, orders: Queue) -> None
 
 
 class TestSendBatch:
-    @every_way
+    @every_door
     def test_ids_come_in_the_order_of_the_input(self, orders: Queue) -> None:
         sent = orders.send_many(500)
         assert sent == sorted(sent)
@@ -92,21 +101,26 @@ class TestSendBatch:
         assert orders.rows("send_batch", messages=[]) == []
         assert orders.ids() == []
 
+    @pytest.mark.parametrize("priority", [0, 4])
     @every_way
-    def test_each_element_has_its_own_headers_keys_and_groups(self, orders: Queue) -> None:
+    def test_each_element_has_its_own_headers_and_key(self, orders: Queue, priority: int) -> None:
         sent = orders.send_many(
             3,
             headers=[Jsonb({"h": 1}), None, Jsonb({"h": 3})],
             keys=[None, "k", None],
-            group_keys=["a", None, "b"],
-            priority=4,
+            group_keys=[None] * 3,
+            priority=priority,
             delay=timedelta(seconds=-0),
         )
         seen = [orders.look(msg_id) for msg_id in sent]
         assert [message.headers for message in seen] == [{"h": 1}, None, {"h": 3}]
-        assert [message.group_key for message in seen] == ["a", None, "b"]
-        assert {message.priority for message in seen} == {4}
+        assert {message.priority for message in seen} == {priority}
         assert orders.send(key="k") == sent[1]
+
+    @every_way_of_row
+    def test_each_element_has_its_own_group(self, orders: Queue) -> None:
+        sent = orders.send_many(3, group_keys=["a", None, "b"])
+        assert [orders.look(msg_id).group_key for msg_id in sent] == ["a", None, "b"]
 
     @pytest.mark.parametrize(
         ("bad", "sqlstate"),
@@ -136,6 +150,22 @@ class TestSendBatch:
         error = refused("PQ002", lambda: orders.send_many(10_001))
         assert "10001" in str(error)
         assert "10000" in str(error)
+
+
+@log_only
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("send", {"message": Jsonb(1), "group_key": "g"}),
+        ("send", {"message": Jsonb(1), "group_key": "g", "delay": timedelta(1), "key": "k"}),
+        ("send_batch", {"messages": [Jsonb(1), Jsonb(2)], "group_keys": [None, "g"]}),
+    ],
+)
+def test_log_refuses_groups_with_the_cure(orders: Queue, verb: str, arguments: dict[str, object]) -> None:
+    error = refused("PQ008", lambda: orders.rows(verb, **arguments))
+    assert "row" in (error.diag.message_hint or "")
+    assert orders.ids() == []
+    assert scalar(orders.connection, "select count(*) from pgqueue.k_orders") == 0
 
 
 class TestKeys:
@@ -174,7 +204,7 @@ class TestKeys:
         assert orders.send(key="k") != first
 
     def test_keys_of_two_queues_are_strangers(self, orders: Queue) -> None:
-        create_queue(orders.connection, "other")
+        create_queue(orders.connection, "other", orders.kind)
         orders.send(key="k")
         other = Queue(orders.connection, "other", orders.way)
         other.send(key="k")

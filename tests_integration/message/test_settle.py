@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests_integration.fixtures.clock import Clock
-from tests_integration.fixtures.verbs import Queue, create_queue, every_way, refused, rows
+from tests_integration.fixtures.verbs import Queue, create_queue, every_door, every_way, refused, rows
 
 MINUTE = timedelta(minutes=1)
 SINGLE: dict[str, dict[str, object]] = {
@@ -44,7 +44,7 @@ def settle_batch(queue: Queue, verb: str, msg_ids: list[Any], receipts: list[Any
 
 @every_verb
 class TestOne:
-    @every_way
+    @every_door
     def test_lease_is_proven_by_its_receipt(self, orders: Queue, verb: str) -> None:
         orders.send()
         message = orders.read_one()
@@ -97,7 +97,7 @@ class TestOne:
             assert settle(orders, verb, msg_id, 5) == "gone"
 
     def test_id_of_another_queue_is_gone(self, orders: Queue, verb: str) -> None:
-        create_queue(orders.connection, "other")
+        create_queue(orders.connection, "other", orders.kind)
         elsewhere = Queue(orders.connection, "other")
         sent = elsewhere.send()
         message = elsewhere.read_one()
@@ -113,7 +113,7 @@ class TestOne:
 
 @every_verb
 class TestBatch:
-    @every_way
+    @every_door
     def test_each_id_is_fenced_by_its_own_receipt(self, orders: Queue, verb: str) -> None:
         orders.send_many(4)
         good, bad, swapped, none = (orders.read_one() for _ in range(4))

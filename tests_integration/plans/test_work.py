@@ -124,7 +124,7 @@ def excesses(db: psycopg.Connection, times: int = CACHED_AFTER) -> list[str]:
 @pytest.mark.parametrize("statistics", ["never analysed", "analysed"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_verb_touches_more_than_it_handles(db: psycopg.Connection, shape: str, statistics: str) -> None:
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, shape)
     if statistics == "analysed":
         db.execute("analyze pgqueue.r_orders")
@@ -137,7 +137,7 @@ def test_plans_made_while_the_table_was_empty_stay_good(
     db: psycopg.Connection, mode: str, before: str
 ) -> None:
     db.execute(f"set plan_cache_mode = {mode}".encode())
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     if before == "empty and analysed":
         db.execute("vacuum analyze pgqueue.r_orders")
     assert excesses(db) == []
@@ -149,7 +149,7 @@ def test_plans_made_while_the_table_was_empty_stay_good(
 @pytest.mark.parametrize("shape", SHAPES)
 def test_statistics_of_a_drained_queue_mislead_nobody(db: psycopg.Connection, shape: str) -> None:
     """VACUUM of a drained queue leaves pages without rows in the statistics: every index then looks equally cheap."""
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, "ready")
     db.execute("delete from pgqueue.r_orders")
     db.execute("vacuum pgqueue.r_orders")
@@ -158,7 +158,7 @@ def test_statistics_of_a_drained_queue_mislead_nobody(db: psycopg.Connection, sh
 
 
 def test_plans_made_for_a_full_table_stay_good_when_other_rows_stand_in_it(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, "delayed", 1000)
     db.execute("analyze pgqueue.r_orders")
     assert excesses(db) == []
@@ -169,7 +169,7 @@ def test_plans_made_for_a_full_table_stay_good_when_other_rows_stand_in_it(db: p
 
 def test_measuring_sees_a_missing_claim_index(db: psycopg.Connection) -> None:
     """The negative control: the same measure, and what it finds when the one index is gone."""
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, "in flight")
     assert measure(db, "read__orders()").within(1)
     db.execute("drop index pgqueue.ix_r_orders_claim")
@@ -180,7 +180,7 @@ def test_measuring_sees_a_missing_claim_index(db: psycopg.Connection) -> None:
 
 
 def test_read_that_buries_touches_no_more_than_it_buries_and_hands_out(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, "expired", 100)
     db.execute("update pgqueue.r_orders set read_ct = 99")
     load(db, "ready")
@@ -191,7 +191,7 @@ def test_read_that_buries_touches_no_more_than_it_buries_and_hands_out(db: psyco
 def test_cost_of_burying_grows_with_the_number_of_the_doomed_and_not_with_its_square(
     db: psycopg.Connection,
 ) -> None:
-    create_queue(db, "orders", max_reads=1, repark_budget=1)
+    create_queue(db, "orders", "row", max_reads=1, repark_budget=1)
     load(db, "expired", 400)
     db.execute("update pgqueue.r_orders set read_ct = 99")
     assert measure(db, "read__orders()").within(400, each=20)
@@ -199,7 +199,7 @@ def test_cost_of_burying_grows_with_the_number_of_the_doomed_and_not_with_its_sq
 
 @pytest.mark.parametrize("statistics", ["never analysed", "analysed"])
 def test_depth_counts_no_more_than_ten_thousand_rows(db: psycopg.Connection, statistics: str) -> None:
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, "in flight on every level")
     load(db, "ready")
     if statistics == "analysed":
@@ -209,7 +209,7 @@ def test_depth_counts_no_more_than_ten_thousand_rows(db: psycopg.Connection, sta
 
 @pytest.mark.parametrize("state", [None, "ready"])
 def test_page_of_peek_reads_no_further_than_its_last_row(db: psycopg.Connection, state: str | None) -> None:
-    create_queue(db, "orders")
+    create_queue(db, "orders", "row")
     load(db, "ready")
     quoted = "null" if state is None else f"'{state}'"
     work = measure(db, f"peek('orders', {quoted}, after_id => 60000, qty => 50)")

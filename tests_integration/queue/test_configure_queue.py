@@ -10,6 +10,7 @@ from tests_integration.fixtures.clock import START, Clock
 from tests_integration.fixtures.database import Database
 from tests_integration.fixtures.verbs import (
     WAYS,
+    Kind,
     Queue,
     Way,
     configure_queue,
@@ -21,24 +22,24 @@ from tests_integration.fixtures.verbs import (
 from tests_integration.queue.settings import BAD_SETTINGS
 
 
-def test_effective_settings_are_answered_and_stored(db: psycopg.Connection) -> None:
-    create_queue(db, "orders", vt=40)
+def test_effective_settings_are_answered_and_stored(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind, vt=40)
     effective = configure_queue(db, "orders", max_reads=9)
     assert (effective["vt"], effective["max_reads"], effective["batch"]) == (40, 9, 100)
     assert Queue(db).metrics().settings == effective
 
 
-def test_null_sets_back_to_the_default(db: psycopg.Connection) -> None:
-    create_queue(db, "orders", vt=40, max_reads=9)
+def test_null_sets_back_to_the_default(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind, vt=40, max_reads=9)
     effective = configure_queue(db, "orders", vt=None)
     assert (effective["vt"], effective["max_reads"]) == (30, 9)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_running_sessions_follow_at_once(
-    database: Database, db: psycopg.Connection, clock: Clock, way: Way
+    database: Database, db: psycopg.Connection, clock: Clock, way: Way, kind: Kind
 ) -> None:
-    create_queue(db, "orders")
+    create_queue(db, "orders", kind)
     worker = Queue(database.connect(), "orders", way)
     worker.send_many(20)
     for _ in range(8):
@@ -70,8 +71,10 @@ def test_settings_that_are_no_object_are_refused(db: psycopg.Connection, setting
     refused("PQ002", lambda: db.execute("select pgqueue.configure_queue('orders', %s)", [settings]))
 
 
-def test_rolled_back_change_leaves_old_settings_and_functions(db: psycopg.Connection, clock: Clock) -> None:
-    create_queue(db, "orders")
+def test_rolled_back_change_leaves_old_settings_and_functions(
+    db: psycopg.Connection, clock: Clock, kind: Kind
+) -> None:
+    create_queue(db, "orders", kind)
     Queue(db).send()
     db.execute("begin")
     configure_queue(db, "orders", vt=7)

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from tests_integration.fixtures.clock import START, Clock
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import Background, Queue, create_queue, refused, rows, scalar
+from tests_integration.fixtures.verbs import (
+    KINDS,
+    Background,
+    Kind,
+    Queue,
+    create_queue,
+    refused,
+    rows,
+    scalar,
+)
 from tests_integration.queue.settings import BAD_SETTINGS
 
 
@@ -14,10 +25,12 @@ def queues(db: psycopg.Connection) -> list[str]:
     return [row.queue for row in rows(db, "select queue from pgqueue.queues order by queue")]
 
 
-def test_created_queue_is_listed_with_its_effective_settings(db: psycopg.Connection, clock: Clock) -> None:
-    create_queue(db, "orders", vt=40, backoff={"cap": 10})
+def test_created_queue_is_listed_with_its_effective_settings(
+    db: psycopg.Connection, clock: Clock, kind: Kind
+) -> None:
+    create_queue(db, "orders", kind, vt=40, backoff={"cap": 10})
     (made,) = rows(db, "select * from pgqueue.list_queues()")
-    assert (made.queue, made.kind, made.created_at, made.depth) == ("orders", "row", START, 0)
+    assert (made.queue, made.kind, made.created_at, made.depth) == ("orders", kind, START, 0)
     assert made.settings == {
         "vt": 40,
         "health_stale": 60,
@@ -36,13 +49,19 @@ def test_created_queue_is_listed_with_its_effective_settings(db: psycopg.Connect
     }
 
 
-def test_same_call_again_changes_nothing(db: psycopg.Connection) -> None:
-    create_queue(db, "orders", vt=40)
+def test_same_call_again_changes_nothing(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind, vt=40)
     sent = Queue(db).send()
-    create_queue(db, "orders", vt=40)
-    create_queue(db, "orders", vt=40.0, max_reads=5)
-    db.execute("select pgqueue.create_queue('orders', 'row', '{\"vt\": 40}')")
+    create_queue(db, "orders", kind, vt=40)
+    create_queue(db, "orders", kind, vt=40.0, max_reads=5)
     assert Queue(db).ids() == [sent]
+
+
+def test_kind_is_never_altered_in_silence(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind)
+    sent = Queue(db).send()
+    refused("PQ004", lambda: create_queue(db, "orders", "log" if kind == "row" else "row"))
+    assert (Queue(db).metrics().kind, Queue(db).ids()) == (kind, [sent])
 
 
 def test_other_settings_are_refused_and_never_altered_in_silence(db: psycopg.Connection) -> None:
@@ -60,7 +79,7 @@ def test_unknown_kind_is_refused(db: psycopg.Connection) -> None:
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 def test_ten_sessions_creating_five_queues_at_once_make_five(
-    database: Database, db: psycopg.Connection, isolation: str
+    database: Database, db: psycopg.Connection, isolation: str, kind: Kind
 ) -> None:
     sessions = [database.connect() for _ in range(10)]
     for session in sessions:
@@ -71,7 +90,7 @@ def test_ten_sessions_creating_five_queues_at_once_make_five(
         for name in names:
             while True:
                 try:
-                    create_queue(session, name)
+                    create_queue(session, name, kind)
                     break
                 except psycopg.errors.SerializationFailure:
                     assert isolation != "read committed"
@@ -82,9 +101,9 @@ def test_ten_sessions_creating_five_queues_at_once_make_five(
     assert queues(db) == names
 
 
-def test_create_that_is_rolled_back_leaves_nothing(db: psycopg.Connection) -> None:
+def test_create_that_is_rolled_back_leaves_nothing(db: psycopg.Connection, kind: Kind) -> None:
     db.execute("begin")
-    create_queue(db, "orders")
+    create_queue(db, "orders", kind)
     db.execute("rollback")
     assert queues(db) == []
     assert scalar(db, "select count(*) from pg_class where relname like '%\\_orders%'") == 0
@@ -92,8 +111,8 @@ def test_create_that_is_rolled_back_leaves_nothing(db: psycopg.Connection) -> No
 
 
 def test_views_over_all_queues_show_each_queue_once(db: psycopg.Connection) -> None:
-    for name in ("b", "a", "c"):
-        create_queue(db, name)
+    for name, kind in (("b", KINDS[0]), ("a", KINDS[1]), ("c", KINDS[0])):
+        create_queue(db, name, kind)
         Queue(db, name).send({"of": name})
     seen = rows(db, "select queue, message from pgqueue.messages order by queue")
     assert [(row.queue, row.message) for row in seen] == [(name, {"of": name}) for name in "abc"]
@@ -117,6 +136,13 @@ NEIGHBOURS = [
     ("c", "template_queue_c"),
     ("c", "my_template_queue"),
     ("queue", "queues"),
+    ("orders", "l_orders"),
+    ("orders", "m_orders"),
+    ("orders", "c_orders"),
+    ("orders", "h_orders"),
+    ("orders", "row_orders"),
+    ("b", "row_send__b"),
+    ("template_queue_c", "template_log_c"),
     ("messages", "message"),
 ]
 
@@ -124,11 +150,11 @@ NEIGHBOURS = [
 @pytest.mark.parametrize("pair", NEIGHBOURS, ids="+".join)
 @pytest.mark.parametrize("turned", [False, True])
 def test_no_two_names_are_in_each_others_way(
-    db: psycopg.Connection, pair: tuple[str, str], turned: bool
+    db: psycopg.Connection, pair: tuple[str, str], turned: bool, kind: Kind
 ) -> None:
     one, other = reversed(pair) if turned else pair
-    create_queue(db, one)
-    create_queue(db, other, vt=7)
+    create_queue(db, one, "log")
+    create_queue(db, other, kind, vt=7)
     create_queue(db, "third")
     sent = {name: Queue(db, name).send({"of": name}, key="k") for name in (one, other)}
     for name, msg_id in sent.items():
@@ -138,7 +164,7 @@ def test_no_two_names_are_in_each_others_way(
     assert queues(db) == sorted([other, "third"])
     assert Queue(db, other, "through its clone").call("delete", msg_id=sent[other]) == "done"
     clones = rows(db, "select proname from pg_proc where proname ~ '^send__' order by 1")
-    expected = {f"send__{name}" for name in (other, "third", "template_queue")}
+    expected = {f"send__{name}" for name in (other, "third", "template_queue", "template_log")}
     assert {row.proname for row in clones} == expected
 
 
@@ -146,11 +172,11 @@ def test_no_two_names_are_in_each_others_way(
     "name",
     ["a", "x" * 47, "a1_", "select", "user", "pg_class", "public", "con", "table", "null"],
 )
-def test_reserved_words_and_extremes_are_plain_names(db: psycopg.Connection, name: str) -> None:
-    create_queue(db, name)
+def test_reserved_words_and_extremes_are_plain_names(db: psycopg.Connection, name: str, kind: Kind) -> None:
+    create_queue(db, name, kind)
     for way in ("by name", "through its clone"):
         queue = Queue(db, name, way)
-        queue.send(key="k", group_key="g")
+        queue.send(key="k")
         message = queue.read_one()
         assert queue.outcomes("release_batch", msg_ids=[message.msg_id]) == {message.msg_id: "done"}
         assert queue.outcomes("archive_batch", msg_ids=[message.msg_id]) == {message.msg_id: "done"}
@@ -159,16 +185,16 @@ def test_reserved_words_and_extremes_are_plain_names(db: psycopg.Connection, nam
     assert scalar(db, "select pgqueue.drop_queue(%s)", name) is True
 
 
-def test_longest_names_that_differ_at_the_end_are_two_queues(db: psycopg.Connection) -> None:
+def test_longest_names_that_differ_at_the_end_are_two_queues(db: psycopg.Connection, kind: Kind) -> None:
     for end in "ab":
-        create_queue(db, "x" * 46 + end)
+        create_queue(db, "x" * 46 + end, kind)
         Queue(db, "x" * 46 + end).send({"of": end})
     assert [Queue(db, "x" * 46 + end).read_one().message["of"] for end in "ab"] == ["a", "b"]
 
 
 @pytest.mark.parametrize("settings", BAD_SETTINGS, ids=str)
 def test_bad_settings_make_no_queue(db: psycopg.Connection, settings: dict[str, object]) -> None:
-    error = refused("PQ002", lambda: create_queue(db, "orders", **settings))
+    error = refused("PQ002", lambda: create_queue(db, "orders", "row", **settings))
     assert error.diag.message_hint
     assert "health_stale" in str(error) or next(iter(settings)).split(";")[0] in str(error)
     assert queues(db) == []
@@ -181,16 +207,19 @@ def test_settings_that_are_no_object_make_no_queue(db: psycopg.Connection, setti
 
 
 @pytest.mark.parametrize("name", ["max_reads", "repark_budget", "batch", "payload_limit"])
-def test_whole_numbers_written_with_a_point_never_break_a_queue(db: psycopg.Connection, name: str) -> None:
-    refused("PQ002", lambda: create_queue(db, "a", **{name: 5.0}))
-    create_queue(db, "b")
+def test_whole_numbers_written_with_a_point_never_break_a_queue(
+    db: psycopg.Connection, name: str, kind: Kind
+) -> None:
+    settings: dict[str, Any] = {name: 5.0}
+    refused("PQ002", lambda: create_queue(db, "a", kind, **settings))
+    create_queue(db, "b", kind)
     refused("PQ002", lambda: db.execute("select pgqueue.configure_queue('b', %s)", [Jsonb({name: 5.0})]))
     assert Queue(db, "b").send() == 1
 
 
 def test_very_small_and_fractional_durations_reach_the_functions(
-    db: psycopg.Connection, clock: Clock
+    db: psycopg.Connection, clock: Clock, kind: Kind
 ) -> None:
-    create_queue(db, "orders", vt=0.15)
+    create_queue(db, "orders", kind, vt=0.15)
     Queue(db).send()
     assert (Queue(db).read_one().vt - START).total_seconds() == 0.15

@@ -15,12 +15,6 @@ DELAY = timedelta(minutes=5)
 
 
 @pytest.fixture
-def orders(db: psycopg.Connection) -> Queue:
-    create_queue(db, "orders")
-    return Queue(db)
-
-
-@pytest.fixture
 def mixed(orders: Queue, clock: Clock) -> dict[str, int]:
     """Hold one message of each state, and two that are ready again after a lease and a retry."""
     lapsed, retry, in_flight = (orders.send() for _ in range(3))
@@ -152,9 +146,11 @@ class TestPeek:
 
 
 class TestLiftSequence:
-    @pytest.mark.parametrize("place", ["r_", "a_", "d_", "k_"])
+    @pytest.mark.parametrize("place", ["r_", "a_", "d_", "k_", "live"])
     def test_sequence_is_lifted_above_every_id_in_use(self, orders: Queue, place: str) -> None:
-        sent = orders.send(key="k")
+        sent = orders.send(key="k", priority=1 if place == "r_" else 0)
+        if place == "live":
+            place = "r_" if orders.kind == "row" else "l_"
         if place == "a_":
             orders.call("archive", msg_id=sent)
         elif place == "d_":

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import psycopg
 
-from tests_integration.fixtures.verbs import Queue, create_queue, refused, rows, scalar
+from tests_integration.fixtures.verbs import Kind, Queue, create_queue, refused, rows, scalar
 
 
-def test_everything_that_waits_or_runs_goes_and_is_counted(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
+def test_everything_that_waits_or_runs_goes_and_is_counted(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind)
     queue = Queue(db)
     queue.send_many(3)
     queue.send_many(2, delay="1 hour")
@@ -17,9 +17,9 @@ def test_everything_that_waits_or_runs_goes_and_is_counted(db: psycopg.Connectio
     assert scalar(db, "select pgqueue.purge_queue('orders')") == 0
 
 
-def test_keys_archive_dead_letters_and_other_queues_stay(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
-    create_queue(db, "other")
+def test_keys_archive_dead_letters_and_other_queues_stay(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind)
+    create_queue(db, "other", kind)
     queue = Queue(db)
     kept = Queue(db, "other").send()
     keyed = queue.send(key="k")
@@ -33,15 +33,15 @@ def test_keys_archive_dead_letters_and_other_queues_stay(db: psycopg.Connection)
     assert Queue(db, "other").ids() == [kept]
 
 
-def test_ids_go_on(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
+def test_ids_go_on(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind)
     last = Queue(db).send_many(3)[-1]
     scalar(db, "select pgqueue.purge_queue('orders')")
     assert Queue(db).send() > last
 
 
-def test_purge_that_is_rolled_back_loses_nothing(db: psycopg.Connection) -> None:
-    create_queue(db, "orders")
+def test_purge_that_is_rolled_back_loses_nothing(db: psycopg.Connection, kind: Kind) -> None:
+    create_queue(db, "orders", kind)
     sent = Queue(db).send_many(3)
     db.execute("begin")
     assert scalar(db, "select pgqueue.purge_queue('orders')") == 3

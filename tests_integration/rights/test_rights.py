@@ -8,11 +8,19 @@ import psycopg
 import pytest
 
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import Queue, configure_queue, create_queue, refused, rows, scalar
+from tests_integration.fixtures.verbs import (
+    KINDS,
+    Queue,
+    configure_queue,
+    create_queue,
+    refused,
+    rows,
+    scalar,
+)
 
 ROLES = ("producer", "consumer", "operator", "observer")
-SEND = {"send", "send_batch"}
-CONSUME = {"read", "pop"} | {
+SEND = {"send", "send_batch", "is_awaited", "ring"}
+CONSUME = {"read", "read_or_await", "pop", "maintain"} | {
     verb + end
     for verb in ("delete", "archive", "release", "set_vt", "retry", "bury")
     for end in ("", "_batch")
@@ -34,7 +42,7 @@ FUNCTIONS = {
     "observer": {"peek"} | LOOK | EVERYBODY,
     "operator": SEND | CONSUME | OPERATE | {"peek"} | LOOK | EVERYBODY,
 }
-CLONED = SEND | CONSUME | {"redrive"}
+CLONED = SEND | CONSUME | {"redrive", "depth"}
 VIEWS = {"messages", "dead_letters", "queues", "migration"}
 RELATIONS = {
     "producer": set[str](),
@@ -54,12 +62,12 @@ def stranger(db: psycopg.Connection) -> Iterator[str]:
     db.execute(f"drop role {name}".encode())
 
 
-@pytest.fixture
-def queues(db: psycopg.Connection) -> psycopg.Connection:
+@pytest.fixture(params=KINDS)
+def queues(request: pytest.FixtureRequest, db: psycopg.Connection) -> psycopg.Connection:
     """Make `orders`, change it, and make `later` when the rights of the first are long granted."""
-    create_queue(db, "orders")
+    create_queue(db, "orders", request.param)
     configure_queue(db, "orders", vt=31)
-    create_queue(db, "later")
+    create_queue(db, "later", request.param)
     return db
 
 
@@ -167,9 +175,12 @@ def acting_as(database: Database, role: str) -> psycopg.Connection:
 
 ACTIONS: dict[str, Callable[[Queue], object]] = {
     "send": lambda queue: queue.send(),
-    "send with key and group": lambda queue: queue.send(key="k", group_key="g"),
+    "send with key and group": lambda queue: queue.send(key="k", **queue.ranked(group_key="g")),
     "send_batch": lambda queue: queue.send_many(2),
+    "is_awaited": lambda queue: queue.call("is_awaited"),
+    "ring": lambda queue: queue.call("ring"),
     "read": lambda queue: queue.read(),
+    "read_or_await": lambda queue: queue.rows("read_or_await", wait="1 s"),
     "pop": lambda queue: queue.rows("pop"),
     "delete": lambda queue: queue.call("delete", msg_id=1),
     "delete_batch": lambda queue: queue.rows("delete_batch", msg_ids=[1]),
@@ -199,13 +210,16 @@ PLAIN = {
     "insert": "insert into pgqueue.queue values ('x', 'row', '{}', clock_timestamp())",
     "template": "select pgqueue.send__template_queue('1')",
     "sequence": "select nextval('pgqueue.s_orders')",
+    "sequence of the doorbell": "select setval('pgqueue.w_orders', 1)",
 }
 WORKS = {
-    "producer": {"send", "send with key and group", "send_batch"},
-    "consumer": set(ACTIONS) - {"send", "send with key and group", "send_batch", "redrive"}
+    "producer": {"send", "send with key and group", "send_batch", "is_awaited", "ring"},
+    "consumer": set(ACTIONS)
+    - {"send", "send with key and group", "send_batch", "is_awaited", "ring", "redrive"}
     | {"metrics", "list_queues"},
     "observer": {"peek", "metrics", "list_queues", "table a_"} | {name for name in PLAIN if "view" in name},
-    "operator": set(ACTIONS) | (set(PLAIN) - {"table r_", "table k_", "insert", "sequence"}),
+    "operator": set(ACTIONS)
+    | (set(PLAIN) - {"table r_", "table k_", "insert", "sequence", "sequence of the doorbell"}),
 }
 
 
@@ -214,13 +228,14 @@ def test_what_a_role_can_do_works_and_the_rest_is_refused(
     database: Database, queues: psycopg.Connection, role: str
 ) -> None:
     Queue(queues).send()
+    kind = scalar(queues, "select kind from pgqueue.queue where queue = 'orders'")
     session = acting_as(database, f"pgqueue_{role}")
     works: set[str] = set()
     for name, action in ACTIONS.items():
         answers = []
         for way in ("by name", "through its clone"):
             try:
-                action(Queue(session, "orders", way))
+                action(Queue(session, "orders", way, kind))
                 answers.append(True)
             except psycopg.errors.InsufficientPrivilege:
                 answers.append(False)

@@ -12,6 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from tests_integration.fixtures.verbs import Kind
 from tests_integration.state_machine.values import Json, Refused
 
 Receipts = Sequence[int | None] | None
@@ -33,22 +34,51 @@ select 'archive', '{name}', a.msg_id, null, a.message, a.headers, a.priority, a.
        a.read_ct, a.release_ct, null, a.last_read_at, a.holder, a.error, a.outcome, a.archived_at, null
 from pgqueue.a_{name} a"""
 NO_RECEIPTS = "select null::text as queue, null::bigint as msg_id, null::bigint as receipt where false"
+CLAIMED = """
+union all
+select '{name}', x.msg_id, c.receipt
+from (select l.msg_id from pgqueue.l_{name} l union all select m.msg_id from pgqueue.m_{name} m) x
+join pgqueue.c_{name} c on x.msg_id between c.lo and c.hi and x.msg_id <> all (coalesce(c.gaps, '{{}}'))"""
+NEW_LOG = """
+truncate pgqueue.l_{name}, pgqueue.m_{name}, pgqueue.c_{name};
+update pgqueue.h_{name} set done = 0, mark = 0, mark_last = 0;
+select setval('pgqueue.u_{name}', 0), setval('pgqueue.f_{name}', 0);"""
+# What a log does besides, now and then, it decides by its receipts and by random(): the same walk shall do the same.
+STEADY = """
+create sequence pgqueue_test.receipts;
+create or replace function pgqueue.new_receipt(instant timestamptz) returns bigint language sql volatile
+as $$ select pg_catalog.hashint8extended(pg_catalog.nextval('pgqueue_test.receipts'), 7) $$"""
 METRICS = """
 select queue, kind, depth, ready, delayed, in_flight, retrying, approx, dead, oldest_at, last_sent_at, last_msg_id,
        settings
 from pgqueue.metrics()"""
 
 
+def receipts_of(name: str, kind: Kind) -> str:
+    """Select (queue, msg_id, receipt) of what waits or runs, wherever the kind keeps it."""
+    row_side = f"select '{name}' as queue, r.msg_id, r.receipt from pgqueue.r_{name} r"
+    return row_side + (CLAIMED.format(name=name) if kind == "log" else "")
+
+
 class SqlEngine:
     """Runs each verb through its dispatcher. A refusal is raised as the model's `Refused`."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, kind: Kind = "row") -> None:
         self.connection = connection
+        self.kind = kind
+        self._steady = False
+
+    def steady(self) -> None:
+        """Draw the same receipts and the same chances from here on as the last time."""
+        if not self._steady:
+            self.connection.execute(STEADY)
+            self._steady = True
+        self.connection.execute("select setval('pgqueue_test.receipts', 1), setseed(0.5)")
 
     # queues
 
     def create_queue(self, name: str, settings: dict[str, Json]) -> None:
-        self._value("select pgqueue.create_queue(%s, settings => %s)", name, Jsonb(settings))
+        self._value("select pgqueue.create_queue(%s, %s, %s)", name, self.kind, Jsonb(settings))
 
     def drop_queue(self, name: str, *, force: bool) -> Any:
         return self._value("select pgqueue.drop_queue(%s, %s)", name, force)
@@ -150,13 +180,16 @@ class SqlEngine:
 
     def rows(self, names: Iterable[str]) -> list[dict[str, Json]]:
         names = sorted(names)
-        receipts = [
-            f"select '{name}' as queue, r.msg_id, r.receipt from pgqueue.r_{name} r" for name in names
-        ]
+        receipts = [receipts_of(name, self.kind) for name in names]
         parts = [LIVE.format(receipts=" union all ".join(receipts) or NO_RECEIPTS), DEAD]
         parts += [ARCHIVED.format(name=name) for name in names]
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(" union all ".join(parts) + " order by place, queue, msg_id").fetchall()
+
+    def dead_ids(self, name: str) -> set[int]:
+        """Return the dead letters of a queue, none where there is no such queue."""
+        query = "select msg_id from pgqueue.dead_letters where queue = %s"
+        return {row[0] for row in self.connection.execute(query, [name]).fetchall()}
 
     def metrics(self) -> dict[str, dict[str, Json]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
@@ -170,7 +203,8 @@ class SqlEngine:
         ).fetchall()
         for name in names:
             if (name,) in kept:
-                tables = "".join(f"delete from pgqueue.{kind}_{name}; " for kind in "rkad")
+                tables = "".join(f"delete from pgqueue.{table}_{name}; " for table in "rkad")
+                tables += NEW_LOG.format(name=name) if self.kind == "log" else ""
                 self.connection.execute(f"{tables} select setval('pgqueue.s_{name}', 1, false)")
             else:
                 self.connection.execute("select pgqueue.drop_queue(%s, force => true)", [name])

@@ -1,4 +1,4 @@
-"""What queues of kind `row` promise, written as plain Python over dicts: the yardstick for the engines.
+"""What queues of kind `row` promise, as plain Python over dicts: the yardstick for the engines. The log: `log_model`.
 
 Each verb does what the SQL verb of its name does; `now` is moved by hand. Nothing here is fast or concurrent.
 """
@@ -17,6 +17,7 @@ from tests_integration.state_machine.values import (
     Queue,
     Refused,
     Row,
+    Seen,
     check_settings,
     flat,
     require,
@@ -27,6 +28,8 @@ Receipts = Sequence[int | None] | None
 
 class Model:
     """All queues of one database. `ended` says why a message that is nowhere any more is gone."""
+
+    kind = "row"
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -66,7 +69,7 @@ class Model:
             if self.queues[name].settings != DEFAULTS | settings:
                 raise Refused("PQ004")
             return
-        self.queues[name] = Queue(dict(settings), Ids(self.marks.get(name, 0) + 1))
+        self.queues[name] = Queue(dict(settings), Ids(self.marks.get(name, 0) + 1), self.kind)
 
     def drop_queue(self, name: str, *, force: bool) -> bool:
         if name not in self.queues:
@@ -126,18 +129,10 @@ class Model:
                 letter.redriven_as = queue.ids.draw()
                 headers = (letter.row.headers or {}) | {"pgqueue-redriven-from": old}
                 row = letter.row
-                self._insert(
-                    name,
-                    Row(
-                        letter.redriven_as,
-                        row.message,
-                        headers,
-                        row.priority,
-                        row.group_key,
-                        self.now,
-                        self.now,
-                    ),
+                new = Row(
+                    letter.redriven_as, row.message, headers, row.priority, row.group_key, self.now, self.now
                 )
+                self._insert(name, new)
                 pairs.append((old, letter.redriven_as))
         return pairs
 
@@ -159,7 +154,14 @@ class Model:
     # consumers
 
     def read(
-        self, name: str, vt: timedelta | None, qty: int, filter_: Json, holder: str | None, receipt: int
+        self,
+        name: str,
+        vt: timedelta | None,
+        qty: int,
+        filter_: Json,
+        holder: str | None,
+        receipt: int,
+        _seen: Seen | None = None,
     ) -> list[Row]:
         """Lease in rounds, a priority at a time; a round that buried past the hard cap is repeated to fill up."""
         queue = self.queue(name)
@@ -175,8 +177,7 @@ class Model:
                 if row in doomed:
                     self._bury(queue, row, "hard_cap")
                     continue
-                row.read_ct += 1
-                row.vt, row.last_read_at, row.receipt, row.holder = self.now + vt, self.now, receipt, holder
+                row.lease(self.now, vt, receipt, holder)
                 leased.append(row)
             if doomed:
                 level += 1
@@ -184,7 +185,7 @@ class Model:
                 break
         return leased
 
-    def pop(self, name: str, qty: int) -> list[Row]:
+    def pop(self, name: str, qty: int, _seen: Seen | None = None) -> list[Row]:
         queue = self.queue(name)
         require(1 <= qty <= 1000)
         popped: list[Row] = []

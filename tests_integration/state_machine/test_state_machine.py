@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
@@ -13,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests_integration.fixtures.clock import Clock
 from tests_integration.fixtures.database import Database
+from tests_integration.fixtures.verbs import KINDS, Kind
 from tests_integration.state_machine.engine import SqlEngine
 from tests_integration.state_machine.machine import QueueMachine
 
@@ -66,14 +68,31 @@ FOUND_BY_A_SCRIPT = {
         "msg_id = case when false then",
     ),
 }
+FOUND_IN_A_LOG = {
+    "a claim has no lease": ("read", "v_got, v_until, v_receipt", "v_got, v_now, v_receipt"),
+    "delete believes any receipt": (
+        "delete",
+        "v_proven boolean := v_receipt is null",
+        "v_proven boolean := true",
+    ),
+    "what a reader lost never comes back": ("sweep", "<> 'read committed'", "is not null"),
+    "an expired claim comes back as unread": ("lapse", "g.claimed::integer", "0"),
+    "set aside without its lease": ("adopt", "c.read_at, c.receipt, (c.lo", "c.read_at, null, (c.lo"),
+    "the cursor stands still": (
+        "take",
+        "v_next := setval('pgqueue.u_template_log', v_ids[cardinality(v_ids)])",
+        "v_next := 0",
+    ),
+}
 DAY, NOW, MINUTE = timedelta(days=1), timedelta(), timedelta(minutes=1)
 WORSE = {"delay": NOW, "error": "boom", "reason": "bad", "vt": MINUTE}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(36000 if NIGHTLY else 180)
-def test_every_walk_gives_what_the_model_gives(database: Database, clock: Clock) -> None:
-    walk(database, clock, EVERY_NIGHT if NIGHTLY else EVERY_RUN)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_walk_gives_what_the_model_gives(database: Database, clock: Clock, kind: Kind) -> None:
+    walk(database, clock, EVERY_NIGHT if NIGHTLY else EVERY_RUN, kind)
 
 
 @pytest.mark.parametrize("mutant", FOUND_BY_A_WALK)
@@ -84,8 +103,9 @@ def test_walks_find_a_planted_fault(database: Database, clock: Clock, mutant: st
         walk(database, clock, HUNT)
 
 
-def test_script_gives_what_the_model_gives(database: Database, clock: Clock) -> None:
-    follow_the_script(QueueMachine(SqlEngine(database.connect()), clock))
+@pytest.mark.parametrize("kind", KINDS)
+def test_script_gives_what_the_model_gives(database: Database, clock: Clock, kind: Kind) -> None:
+    follow_the_script(QueueMachine(SqlEngine(database.connect(), kind), clock))
 
 
 @pytest.mark.parametrize("mutant", FOUND_BY_A_SCRIPT)
@@ -95,8 +115,16 @@ def test_script_finds_a_planted_fault(database: Database, clock: Clock, mutant: 
         follow_the_script(QueueMachine(SqlEngine(database.connect()), clock))
 
 
-def walk(database: Database, clock: Clock, how: settings) -> None:
-    engine = SqlEngine(database.connect())
+@pytest.mark.parametrize("mutant", FOUND_IN_A_LOG)
+@pytest.mark.timeout(120)
+def test_walks_over_a_log_find_a_planted_fault(database: Database, clock: Clock, mutant: str) -> None:
+    plant(database, *FOUND_IN_A_LOG[mutant], template="log")
+    with pytest.raises((AssertionError, psycopg.Error)):
+        walk(database, clock, HUNT, "log")
+
+
+def walk(database: Database, clock: Clock, how: settings, kind: Kind = "row") -> None:
+    engine = SqlEngine(database.connect(), kind)
 
     class HereMachine(QueueMachine):
         def __init__(self) -> None:
@@ -107,11 +135,12 @@ def walk(database: Database, clock: Clock, how: settings) -> None:
 
 def follow_the_script(machine: QueueMachine) -> None:
     """Walk where random walks come late: groups, keys over their window, the hard cap, a second redrive."""
+    group = "g1" if machine.engine.kind == "row" else None
     machine.start_with_two_queues([({"n": 1}, None, None)])
     steps: list[Callable[[], object]] = [
-        lambda: machine.send("alpha", {"n": 2}, NOW, "k1", "g1", 0),
-        lambda: machine.send("alpha", {"n": 3}, NOW, "k1", "g1", 0),
-        lambda: machine.send("alpha", {"n": 4}, NOW, None, "g1", 0),
+        lambda: machine.send("alpha", {"n": 2}, NOW, "k1", group, 0),
+        lambda: machine.send("alpha", {"n": 3}, NOW, "k1", group, 0),
+        lambda: machine.send("alpha", {"n": 4}, NOW, None, group, 0),
         lambda: machine.read("alpha", MINUTE, 100, None, "w1"),
         lambda: machine.settle("alpha", "retry", 0, "current", WORSE),
         lambda: machine.settle("alpha", "delete", 0, "old", WORSE),
@@ -127,12 +156,12 @@ def follow_the_script(machine: QueueMachine) -> None:
     assert machine.model.queues["alpha"].dead, "the script reached no hard cap"
 
 
-def plant(database: Database, verb: str, right: str, wrong: str) -> None:
+def plant(database: Database, verb: str, right: str, wrong: str, template: str = "queue") -> None:
     """Change the template of a verb; the queues that are made from it inherit the fault."""
     with database.connect() as connection:
         row = connection.execute(
             "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = %s",
-            [f"{verb}__template_queue"],
+            [f"{verb}__template_{template}"],
         ).fetchone()
         assert row is not None
         assert right in row[0], f"{verb} holds no such text any more: {right}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 Json = Any
@@ -34,6 +34,16 @@ def require(condition: object) -> None:
 
 
 @dataclass
+class Seen:
+    """What the engine did, where a kind leaves it room: (msg_id, read_ct, release_ct) of what it handed out,
+    the ids of its dead letters, and whether a transaction is open."""
+
+    handed: list[tuple[int, int, int]]
+    dead: set[int]
+    in_transaction: bool
+
+
+@dataclass
 class Row:
     """A message that waits or runs."""
 
@@ -50,6 +60,10 @@ class Row:
     last_read_at: datetime | None = None
     holder: str | None = None
     error: str | None = None
+
+    def lease(self, now: datetime, vt: timedelta, receipt: int, holder: str | None) -> None:
+        self.read_ct += 1
+        self.vt, self.last_read_at, self.receipt, self.holder = now + vt, now, receipt, holder
 
     def state(self, now: datetime) -> str:
         if self.vt <= now:
@@ -88,12 +102,18 @@ class Ids:
 
 @dataclass
 class Queue:
+    """`loose`: messages of a log that may be on its row side, so that their turn is not known; see `log_model`.
+    `strays`: those of them whose reader rolled back, which a log may count as read and released once more."""
+
     own: dict[str, Json]
     ids: Ids
+    kind: str = "row"
     rows: dict[int, Row] = field(default_factory=dict)
     keys: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     archive: dict[int, tuple[Row, datetime]] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
+    loose: set[int] = field(default_factory=set)
+    strays: set[int] = field(default_factory=set)
 
     @property
     def settings(self) -> dict[str, Json]:
@@ -112,7 +132,7 @@ class Queue:
             for level in {row.priority for row in ready}
         ]
         return {
-            "kind": "row",
+            "kind": self.kind,
             "depth": len(states),
             "ready": len(ready),
             "delayed": states.count("delayed"),

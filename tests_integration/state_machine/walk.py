@@ -10,11 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from tests_integration.fixtures.clock import START, Clock
 from tests_integration.state_machine.comparison import equal, handed
-from tests_integration.state_machine.engine import SqlEngine
+from tests_integration.state_machine.engine import Handed, SqlEngine
 from tests_integration.state_machine.inputs import LOW_CAP, NAMES, TAKES
 from tests_integration.state_machine.ledger import Ledger
+from tests_integration.state_machine.log_model import LogModel
 from tests_integration.state_machine.model import Model
-from tests_integration.state_machine.values import Json, Refused
+from tests_integration.state_machine.values import Json, Refused, Seen
 
 T = TypeVar("T")
 
@@ -26,10 +27,11 @@ class Walk(RuleBasedStateMachine):
         super().__init__()
         self.engine = engine
         self.clock = clock
-        self.model = Model(START)
+        self.model = LogModel(START) if engine.kind == "log" else Model(START)
         self.ledger = Ledger()
         self.saves: list[tuple[Model, Ledger]] = []
         clock.set(START)
+        engine.steady()
 
     def teardown(self) -> None:
         while self.saves:
@@ -37,14 +39,39 @@ class Walk(RuleBasedStateMachine):
         self.engine.reset(NAMES, LOW_CAP)
 
     def read(self, name: str, vt: timedelta | None, qty: int, wanted: Json, holder: str | None) -> None:
-        got = self.answer(lambda: self.engine.read(name, vt, qty, wanted, holder))
+        got = self.twice(name, lambda: self.engine.read(name, vt, qty, wanted, holder))
         shown = set() if isinstance(got, str) else {row[2] for row in got if row[2] is not None}
         receipt = next(iter(shown), 0)
-        rows = self.answer(lambda: self.model.read(name, vt, qty, wanted, holder, receipt))
+        seen = self.seen(name, got)
+        rows = self.answer(lambda: self.model.read(name, vt, qty, wanted, holder, receipt, seen))
         equal(got, rows if isinstance(rows, str) else [handed(row) for row in rows])
         if not isinstance(rows, str) and rows:
             self.ledger.lease([(name, row.msg_id) for row in rows], shown, rows[0].vt)
             assert all(row.read_ct - row.release_ct <= self.model.queue(name).hard_cap for row in rows)
+
+    def pop(self, name: str, qty: int) -> None:
+        got = self.twice(name, lambda: self.engine.pop(name, qty))
+        seen = self.seen(name, got)
+        rows = self.answer(lambda: self.model.pop(name, qty, seen))
+        shown = [
+            (*handed(row)[:1], row.read_ct + 1, None, *handed(row)[3:])
+            for row in rows
+            if not isinstance(row, str)
+        ]
+        equal(got, rows if isinstance(rows, str) else shown)
+
+    def twice(self, name: str, read: Callable[[], list[Handed]]) -> list[Handed] | str:
+        """Read; and where a log may come back empty, once more."""
+        got = self.answer(read)
+        if got == [] and isinstance(self.model, LogModel) and self.model.may_hide(name):
+            return self.answer(read)
+        return got
+
+    def seen(self, name: str, got: list[Handed] | str) -> Seen:
+        """Tell the model what it can't foresee on a log."""
+        rows = [] if isinstance(got, str) else [(row[0], row[1], row[5]) for row in got]
+        dead = self.engine.dead_ids(name) if self.engine.kind == "log" else set()
+        return Seen(rows, dead, self.engine.in_transaction)
 
     def answer(self, call: Callable[[], T]) -> T | str:
         """Return what a verb answers, or the SQLSTATE with which it refuses."""
@@ -109,8 +136,11 @@ class Walk(RuleBasedStateMachine):
         model, ledger = self.saves.pop()
         self.engine.leave(len(self.saves), keep=keep)
         if not keep:
+            undone = self.model
             self.model, self.ledger = model, ledger
             self.model.now = now
+            if isinstance(self.model, LogModel):
+                self.model.rolled_back(undone)
 
     def peek(self, name: str, after: int, state: str | None) -> None:
         def expected() -> list[int]:

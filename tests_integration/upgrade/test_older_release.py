@@ -19,7 +19,7 @@ from tests_integration.upgrade.catalogue import dump, same_schema
 from tests_integration.upgrade.servers import VERSION, Server, install
 
 TWO_QUEUES = """
-select pgqueue.create_queue('orders'), pgqueue.create_queue('mail', settings => '{"vt": 10}');
+select pgqueue.create_queue('orders', 'log'), pgqueue.create_queue('mail', 'row', settings => '{"vt": 10}');
 select pgqueue.send(q, jsonb_build_object('n', n), key => 'k' || n)
 from unnest('{orders,mail}'::text[]) q, generate_series(1, 5) n;
 select pgqueue.read('orders', qty => 2), pgqueue.bury('orders', 5, 'bad'), pgqueue.archive('mail', 1);
@@ -92,9 +92,7 @@ def test_queues_keep_messages_leases_keys_and_dead_letters(
     with psycopg.connect(empty, autocommit=True) as db:
         db.execute(TWO_QUEUES)
         before = db.execute(HELD).fetchall()
-        leases = db.execute(
-            "select msg_id, receipt from pgqueue.r_orders where receipt is not null"
-        ).fetchall()
+        leases = db.execute("select generate_series(lo, hi), receipt from pgqueue.c_orders").fetchall()
         install(empty)
         assert db.execute(HELD).fetchall() == before
         assert len(leases) == 2
@@ -129,10 +127,12 @@ def test_functions_in_the_database_are_the_files_in_the_folder(
         rows = db.execute(
             "select proname::text from pg_proc where pronamespace = 'pgqueue'::regnamespace"
         ).fetchall()
-    paths = sql_directory().glob("functions/*/*.sql")
-    files = {f"{p.stem}__template_queue" if p.parent.name == "18_row" else p.stem for p in paths}
-    templates = {name.removesuffix("template_queue") for name in files if name.endswith("__template_queue")}
-    clones = [verb + queue for verb in templates for queue in ("orders", "mail")]
+    suffixes = {"18_row": "__template_queue", "19_log": "__template_log"}
+    files = {p.stem + suffixes.get(p.parent.name, "") for p in sql_directory().glob("functions/*/*.sql")}
+    of_row = {name.removesuffix("__template_queue") for name in files if name.endswith("__template_queue")}
+    of_log = {name.removesuffix("__template_log") for name in files if name.endswith("__template_log")}
+    beside = {"row_" * (verb in of_log) + verb for verb in of_row}
+    clones = [f"{verb}__mail" for verb in of_row] + [f"{verb}__orders" for verb in of_log | beside]
     assert sorted(row[0] for row in rows) == sorted([*files, *clones])
 
 

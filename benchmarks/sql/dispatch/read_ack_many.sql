@@ -1,2 +1,4 @@
-select array_agg(m.msg_id) as ids, array[min(m.receipt)] as receipts from pgqueue.read('bench', qty => :qty::integer) m \gset
-select count(*) from pgqueue.delete_batch('bench', :ids::bigint[], :receipts::bigint[]);
+select count(*) as n, array_agg(m.msg_id) as ids, array[min(m.receipt)] as receipts from pgqueue.read('{queue}', qty => :qty::integer) m \gset
+\if :n
+select count(*) from pgqueue.delete_batch('{queue}', :ids::bigint[], :receipts::bigint[]);
+\endif

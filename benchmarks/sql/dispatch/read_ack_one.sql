@@ -1,2 +1,4 @@
-select m.msg_id, m.receipt from pgqueue.read('bench') m \gset
-select pgqueue.delete('bench', :msg_id::bigint, :receipt::bigint);
+select count(*) as n, min(m.msg_id) as msg_id, min(m.receipt) as receipt from pgqueue.read('{queue}') m \gset
+\if :n
+select pgqueue.delete('{queue}', :msg_id::bigint, :receipt::bigint);
+\endif

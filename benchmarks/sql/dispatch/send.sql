@@ -1,1 +1,1 @@
-select pgqueue.send('bench', :payload::jsonb);
+select pgqueue.send('{queue}', :payload::jsonb);

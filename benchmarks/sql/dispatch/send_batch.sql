@@ -1,1 +1,1 @@
-select count(*) from pgqueue.send_batch('bench', array_fill(:payload::jsonb, array[:qty::integer]));
+select count(*) from pgqueue.send_batch('{queue}', array_fill(:payload::jsonb, array[:qty::integer]));

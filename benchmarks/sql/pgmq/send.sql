@@ -1,1 +1,1 @@
-select * from pgmq.send('bench', :payload::jsonb);
+select * from pgmq.send('{queue}', :payload::jsonb);

@@ -1,1 +1,1 @@
-select count(*) from pgmq.send_batch('bench', array_fill(:payload::jsonb, array[:qty::integer]));
+select count(*) from pgmq.send_batch('{queue}', array_fill(:payload::jsonb, array[:qty::integer]));

@@ -1,2 +1,4 @@
-select m.msg_id, m.receipt from pgqueue.read__bench() m \gset
-select pgqueue.delete__bench(:msg_id::bigint, :receipt::bigint);
+select count(*) as n, min(m.msg_id) as msg_id, min(m.receipt) as receipt from pgqueue.read__{queue}() m \gset
+\if :n
+select pgqueue.delete__{queue}(:msg_id::bigint, :receipt::bigint);
+\endif

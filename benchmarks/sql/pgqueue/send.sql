@@ -1,1 +1,1 @@
-select pgqueue.send__bench(:payload::jsonb);
+select pgqueue.send__{queue}(:payload::jsonb);

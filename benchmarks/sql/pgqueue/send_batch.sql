@@ -1,1 +1,1 @@
-select count(*) from pgqueue.send_batch__bench(array_fill(:payload::jsonb, array[:qty::integer]));
+select count(*) from pgqueue.send_batch__{queue}(array_fill(:payload::jsonb, array[:qty::integer]));

@@ -15,8 +15,8 @@ begin
     elsif octet_length(queue) > 47 then
         perform pgqueue.fault('PQ002', format('queue name is too long: %s bytes, at most 47', octet_length(queue)), 'Choose a shorter name.',
                               pgqueue.quoted(queue));
-    elsif queue = 'template_queue' then
-        perform pgqueue.fault('PQ002', 'queue name "template_queue" is reserved', 'Choose another name.');
+    elsif queue in ('template_queue', 'template_log') then
+        perform pgqueue.fault('PQ002', format('queue name %s is reserved', pgqueue.quoted(queue)), 'Choose another name.');
     elsif queue !~ '^[a-z][a-z0-9_]*$' then
         v_bad := substring(queue from '[^a-z0-9_]');
         perform pgqueue.fault(

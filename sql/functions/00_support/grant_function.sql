@@ -8,7 +8,7 @@ as $$
 declare
     v_role text;
     v_name constant text := (select p.proname from pg_proc p where p.oid = function);
-    v_verb constant text := case when split_part(v_name, '__', 2) <> 'template_queue' then split_part(v_name, '__', 1) end;
+    v_verb constant text := case when split_part(v_name, '__', 2) not in ('template_queue', 'template_log') then split_part(v_name, '__', 1) end;
 begin
     execute format('revoke all on function %s from public', function);
     foreach v_role in array pgqueue.verb_roles(v_verb) loop

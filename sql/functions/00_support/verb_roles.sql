@@ -6,9 +6,9 @@ as $$
 -- Who may call what: the one table of rights, used for the shipped functions and for each queue's clones.
 -- Returns: the roles; none for what only the owner and other functions call.
 select case
-    when $1 in ('send', 'send_batch') then '{pgqueue_producer,pgqueue_operator}'::text[]
-    when $1 in ('read', 'pop', 'delete', 'delete_batch', 'archive', 'archive_batch', 'release', 'release_batch', 'set_vt', 'set_vt_batch',
-                'retry', 'retry_batch', 'bury', 'bury_batch') then '{pgqueue_consumer,pgqueue_operator}'
+    when $1 in ('send', 'send_batch', 'is_awaited', 'ring') then '{pgqueue_producer,pgqueue_operator}'::text[]
+    when $1 in ('read', 'read_or_await', 'pop', 'delete', 'delete_batch', 'archive', 'archive_batch', 'release', 'release_batch', 'set_vt', 'set_vt_batch',
+                'retry', 'retry_batch', 'bury', 'bury_batch', 'maintain') then '{pgqueue_consumer,pgqueue_operator}'
     when $1 in ('create_queue', 'drop_queue', 'purge_queue', 'configure_queue', 'redrive') then '{pgqueue_operator}'
     when $1 in ('peek') then '{pgqueue_observer,pgqueue_operator}'
     when $1 in ('list_queues', 'metrics', 'queue_settings', 'depth', 'clock') then '{pgqueue_consumer,pgqueue_observer,pgqueue_operator}'

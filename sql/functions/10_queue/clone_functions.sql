@@ -3,23 +3,25 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set check_function_bodies = off
+set standard_conforming_strings = on
+set quote_all_identifiers = off
 as $$
 -- Write the queue's own copies of the hot verbs: static SQL over its own tables, with its settings as constants (a line
 -- that ends in `-- setting: name` gets the value). Static SQL is planned once a session; by EXECUTE it is planned a call.
 -- Writes: functions <verb>__<queue>, granted by verb_roles(), nothing to PUBLIC.
 declare
-    v_settings constant jsonb := (select pgqueue.effective_settings(q.settings) from pgqueue.queue q where q.queue = clone_functions.queue);
+    v_queue constant pgqueue.queue := (select q from pgqueue.queue q where q.queue = clone_functions.queue);
+    v_settings constant jsonb := pgqueue.effective_settings(v_queue.settings);
     v_template record;
     v_setting record;
     v_body text;
 begin
     for v_template in
-        select p.oid, p.proname::text as name, oidvectortypes(p.proargtypes) as types
-        from pg_proc p
-        where p.pronamespace = 'pgqueue'::regnamespace and p.proname ~ '^[a-z]+(_[a-z]+)*__template_queue$'
-        order by p.oid
+        select t.verb, p.proname::text as name, oidvectortypes(p.proargtypes) as types, pg_get_functiondef(p.oid) as body
+        from pgqueue.templates(v_queue.kind) t join pg_proc p on p.oid = t.template
     loop
-        v_body := replace(pg_get_functiondef(v_template.oid), 'template_queue', queue);
+        v_body := regexp_replace(v_template.body, '(FUNCTION pgqueue\.)' || v_template.name, '\1' || v_template.verb || '__template_queue');
+        v_body := regexp_replace(v_body, 'template_(queue|log)', queue, 'g');
         for v_setting in
             select s.key as name, s.value #>> '{}' as value
             from jsonb_each(v_settings || jsonb_build_object('hard_cap', (v_settings ->> 'max_reads')::integer + (v_settings ->> 'repark_budget')::integer)) s
@@ -29,7 +31,7 @@ begin
                                      format(':= %L; -- setting: %s', v_setting.value, v_setting.name) || E'\n');
         end loop;
         execute v_body;
-        perform pgqueue.grant_function(format('pgqueue.%I(%s)', replace(v_template.name, 'template_queue', queue), v_template.types)::regprocedure);
+        perform pgqueue.grant_function(format('pgqueue.%I(%s)', v_template.verb || '__' || queue, v_template.types)::regprocedure);
     end loop;
 end
 $$;

@@ -9,6 +9,7 @@ as $$
 -- Locks: as lock_ddl(), then the views and tables exclusively, briefly.
 -- Raises: PQ005 when it holds messages or dead letters and force is not true, PQ010.
 declare
+    v_tables text[];
     v_look text;
     v_problem constant text := format('queue %s holds messages or dead letters', pgqueue.quoted(queue));
     v_cure constant text := 'Look at them first; then drop with force => true.';
@@ -18,8 +19,9 @@ begin
     if not exists (select from pgqueue.queue q where q.queue = drop_queue.queue) then
         return false;
     end if;
-    v_look := format('select exists (select from pgqueue.%I) or exists (select from pgqueue.%I d where d.redriven_as is null)',
-                     'r_' || queue, 'd_' || queue);
+    v_tables := pgqueue.tables_of(queue, 'rlmchkad');
+    v_look := format('select exists (select from pgqueue.%I d where d.redriven_as is null)', 'd_' || queue)
+        || (select string_agg(format(' or exists (select from %s)', t), '') from unnest(pgqueue.tables_of(queue, 'rlm')) t);
     if force is not true then
         execute v_look into v_held;
         if v_held then
@@ -29,9 +31,16 @@ begin
     delete from pgqueue.queue q where q.queue = drop_queue.queue;
     -- All or nothing at each try: nobody waits for the views while we wait for a table, and whoever waits for one of the
     -- tables may hold another.
+    -- The sequences too: a send of a log holds s_ before its table.
     perform pgqueue.execute_ddl(
-        pgqueue.view_definitions() || format('; drop view pgqueue.%I; lock table pgqueue.%I, pgqueue.%I, pgqueue.%I, pgqueue.%I in access exclusive mode',
-                                             'q_' || queue, 'r_' || queue, 'k_' || queue, 'a_' || queue, 'd_' || queue), queue);
+        pgqueue.view_definitions() || format(
+            '; drop view pgqueue.%2$I; lock table %3$s in access exclusive mode;
+             insert into pgqueue.dropped_queue (queue, last_msg_id, dropped_at)
+             select %1$L, s.last_value, pgqueue.clock() from pgqueue.%4$I s
+             on conflict on constraint dropped_queue_pkey
+             do update set last_msg_id = greatest(dropped_queue.last_msg_id, excluded.last_msg_id), dropped_at = excluded.dropped_at;
+             drop sequence %5$s',
+            queue, 'q_' || queue, array_to_string(v_tables, ', '), 's_' || queue, array_to_string(pgqueue.tables_of(queue, 'wfus'), ', ')), queue);
     if force is not true then
         -- A sender may have committed between the look and the lock.
         execute v_look into v_held;
@@ -39,13 +48,7 @@ begin
             perform pgqueue.fault('PQ005', v_problem, v_cure);
         end if;
     end if;
-    execute format('insert into pgqueue.dropped_queue (queue, last_msg_id, dropped_at)
-                    select %1$L, s.last_value, pgqueue.clock() from pgqueue.%2$I s
-                    on conflict on constraint dropped_queue_pkey
-                    do update set last_msg_id = greatest(dropped_queue.last_msg_id, excluded.last_msg_id), dropped_at = excluded.dropped_at',
-                   queue, 's_' || queue);
-    execute format('drop table pgqueue.%I, pgqueue.%I, pgqueue.%I, pgqueue.%I', 'r_' || queue, 'k_' || queue, 'a_' || queue, 'd_' || queue);
-    execute format('drop sequence pgqueue.%I', 's_' || queue); -- nobody holds it who does not hold r_
+    execute format('drop table %s', array_to_string(v_tables, ', '));
     perform pgqueue.drop_clones(queue);
     return true;
 end

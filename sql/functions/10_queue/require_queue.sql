@@ -9,7 +9,7 @@ declare
     v_near text;
 begin
     -- A queue has its functions or is none; the catalogue's cache answers sooner than a query on pgqueue.queue.
-    if to_regproc(format('pgqueue.%I', 'send__' || coalesce(queue, ''))) is null or queue = 'template_queue' then
+    if to_regproc(format('pgqueue.%I', 'send__' || coalesce(queue, ''))) is null or queue in ('template_queue', 'template_log') then
         perform pgqueue.check_queue_name(queue);
         select string_agg(n.queue, ', ' order by n.queue) into v_near
         from (select q.queue from pgqueue.queue q

@@ -17,11 +17,13 @@ declare
     v_now constant timestamptz := pgqueue.clock();
     v_vt constant interval := coalesce(vt, c_vt);
     v_until constant timestamptz := v_now + v_vt;
-    v_receipt constant bigint := uuid_hash_extended(gen_random_uuid(), 0);
+    v_receipt constant bigint := pgqueue.new_receipt(v_now);
     v_filter constant jsonb := filter;
     v_holder constant text := left(holder, 255);
     v_left integer := qty;
     v_level smallint := 10;
+    v_hint bigint;
+    v_from timestamptz := '-infinity';
     v_got integer;
 begin
     if v_vt < '0.1 s' or v_vt > '24 hours' or qty < 1 or qty > 1000 or qty is null then
@@ -33,10 +35,16 @@ begin
             where r.priority > 0 and r.priority < v_level order by r.priority desc limit 1;
             v_level := coalesce(v_level, 0);
         end if;
+        if v_level = 0 then
+            v_hint := pg_sequence_last_value('pgqueue.f_template_queue'::regclass); -- after r_, which a drop locks first
+            if v_hint > 0 or v_receipt & 63 = 0 then
+                v_from := pgqueue.floor__template_queue(v_hint, v_now);
+            end if;
+        end if;
         return query
             with picked as materialized (
                 select r.* from pgqueue.r_template_queue r
-                where r.priority = v_level and r.vt <= v_now
+                where r.priority = v_level and r.vt <= v_now and r.vt >= v_from
                   and (v_filter is null or r.message @> v_filter)
                   and (r.group_key is null or not exists (
                       select from pgqueue.r_template_queue h where h.group_key = r.group_key and (h.msg_id + 0) < r.msg_id))
@@ -71,6 +79,7 @@ begin
         from doomed d;
         get diagnostics v_got = row_count;
         if v_got > 0 then
+            perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'; -- a burial is for good
             perform pgqueue.bury_doomed__template_queue(v_level, v_now);
             v_level := v_level + 1;
         elsif v_level = 0 then

@@ -1,0 +1,1 @@
+"""What each part's samples mean: tables and charts."""

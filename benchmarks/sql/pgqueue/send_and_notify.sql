@@ -1,0 +1,1 @@
+select pgqueue.send__{queue}(:payload::jsonb), pg_notify('pgqueue_{queue}', '');

@@ -1,0 +1,36 @@
+"""Upkeep of the queues that a process consumes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from pgqueue.consumer.loop import Consumer
+from pgqueue.consumer.model import Runner
+from pgqueue.errors import PgQueueError
+from pgqueue.log import get_logger
+from pgqueue.queue import calls
+
+log = get_logger("pgqueue.consumer")
+
+UPKEEP_SECONDS = 1.0
+
+
+async def keep_queues_small(
+    consumer: Consumer,
+    runner: Runner,
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    chance: Callable[[], float] = random.random,
+) -> None:
+    """Take a step of upkeep of each queue about every second; cancel it at the end.
+
+    Nothing waits for it, so a failure is no more than a line in the log: the reads say what is wrong.
+    """
+    while True:
+        await pause(UPKEEP_SECONDS * (0.75 + chance() / 2))
+        for plan in consumer.plans:
+            try:
+                await runner.run(calls.maintain(plan.queue))
+            except PgQueueError as error:
+                log.debug("upkeep.failed", queue=plan.queue, error=str(error))
