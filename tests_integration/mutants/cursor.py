@@ -8,7 +8,10 @@ from tests_integration.mutants.guards import Guard
 from tests_integration.mutants.planting import Edit, Mutant, mutant
 from tests_integration.mutants.scene import STRETCH, Scene, expected_to_run, ids, promise
 
-TAKE_LOCK = "if not pg_try_advisory_xact_lock(c_lock) then perform pg_advisory_xact_lock(c_lock); end if;"
+TAKE_LOCK = (
+    "for v_try in 1 .. c_tries loop exit when pg_try_advisory_xact_lock(c_lock); if v_try = c_tries then"
+    " perform pg_advisory_xact_lock(c_lock); elsif v_try % 20 = 0 then perform pg_sleep(0.001); end if; end loop;"
+)
 UNDO = "raise exception using errcode = 'UNDO0';"
 LEAST = "v_edge := least(v_next | 131071,"
 ANY_WIDTH = mutant("claims of any width", "take", LEAST, "v_edge := greatest(v_next | 131071,")

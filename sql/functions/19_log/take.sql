@@ -11,6 +11,7 @@ as $$
 declare
     c_lock constant bigint := pgqueue.take_lock('template_log');
     c_fresh constant interval := '50 ms';
+    c_tries constant integer := 200;
     v_cursor bigint;
     v_next bigint;
     v_edge bigint;
@@ -22,9 +23,15 @@ begin
     begin
         -- The subtransaction is always rolled back. That gives up the lock here and not at the commit (a reader's flush or its long
         -- transaction would stop all others), on every way out: cancelled, failed or done. A sequence doesn't roll back.
-        if not pg_try_advisory_xact_lock(c_lock) then
-            perform pg_advisory_xact_lock(c_lock);
-        end if;
+        -- Try before waiting: whoever waits is handed the lock asleep, and everybody else then waits for it to wake up.
+        for v_try in 1 .. c_tries loop
+            exit when pg_try_advisory_xact_lock(c_lock);
+            if v_try = c_tries then
+                perform pg_advisory_xact_lock(c_lock);
+            elsif v_try % 20 = 0 then
+                perform pg_sleep(0.001);
+            end if;
+        end loop;
         v_cursor := pg_sequence_last_value('pgqueue.u_template_log'::regclass);
         v_next := v_cursor + 1;
         v_edge := v_next | 131071;
