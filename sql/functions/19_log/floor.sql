@@ -6,6 +6,8 @@ as $$
 -- hint: what f_ holds. Returns: a lower bound of vt. Sets: f_.
 declare
     v_floor timestamptz := pgqueue.decode_floor(hint, due);
+    v_from timestamptz := '-infinity';
+    v_ms constant bigint := extract(epoch from due) * 1000;
     v_begin timestamptz;
     v_took interval;
     v_set bigint;
@@ -14,17 +16,18 @@ begin
         return v_floor;
     end if;
     if hint > 0 then
+        if (hint >> 20) > v_ms - 1000 and v_ms % 5000 >= 100 then
+            v_from := pgqueue.decode_floor(hint, '-infinity');
+        end if;
         -- The others go on with the old one meanwhile.
         v_set := setval('pgqueue.f_template_log', pgqueue.encode_floor(pgqueue.decode_floor(hint, '-infinity'), due + interval '1 s'));
     end if;
     v_begin := pgqueue.clock();
-    select least((select r.vt from pgqueue.r_template_log r where r.priority = 0 order by r.vt, (r.msg_id + 0) limit 1),
-                 (select c.vt from pgqueue.c_template_log c order by c.vt, c.lo limit 1)) into v_floor;
+    v_floor := least(due, (select r.vt from pgqueue.r_template_log r where r.priority = 0 and r.vt >= v_from and r.vt <= due order by r.vt, (r.msg_id + 0) limit 1),
+                     (select c.vt from pgqueue.c_template_log c where c.vt >= v_from and c.vt <= due order by c.vt, c.lo limit 1));
     v_took := pgqueue.clock() - v_begin;
-    v_floor := least(v_floor, due);
-    if v_took > interval '0.2 ms' then
-        v_set := setval('pgqueue.f_template_log',
-                        pgqueue.encode_floor(least(v_floor, due - interval '1 s'), v_begin + greatest(interval '1 s', 20 * v_took)));
+    if v_took > interval '0.1 ms' or v_from > '-infinity' then
+        v_set := setval('pgqueue.f_template_log', pgqueue.encode_floor(least(v_floor, due - interval '0.1 s'), v_begin + interval '0.1 s'));
     elsif hint > 0 then
         v_set := setval('pgqueue.f_template_log', 0);
     end if;

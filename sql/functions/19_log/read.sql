@@ -40,12 +40,12 @@ begin
     if v_hint > 0 or v_receipt & 63 = 0 then
         v_floor := pgqueue.floor__template_log(v_hint, v_now);
         select (select true from pgqueue.r_template_log r where r.priority > 0 limit 1)
-               or (select r.vt <= v_now from pgqueue.r_template_log r where r.priority = 0 and r.vt >= v_floor order by r.vt, (r.msg_id + 0) limit 1),
-               (select c.vt <= v_now from pgqueue.c_template_log c where c.vt >= v_floor order by c.vt, c.lo limit 1)
+               or (select true from pgqueue.r_template_log r where r.priority = 0 and r.vt >= v_floor and r.vt <= v_now order by r.vt, (r.msg_id + 0) limit 1),
+               (select true from pgqueue.c_template_log c where c.vt >= v_floor and c.vt <= v_now order by c.vt, c.lo limit 1)
         into v_due, v_lapsed;
     else
         select (select r.priority > 0 or r.vt <= v_now from pgqueue.r_template_log r order by r.priority desc, r.vt, (r.msg_id + 0) limit 1),
-               (select c.vt <= v_now from pgqueue.c_template_log c order by c.vt, c.lo limit 1)
+               (select true from pgqueue.c_template_log c where c.vt <= v_now order by c.vt, c.lo limit 1)
         into v_due, v_lapsed;
     end if;
     v_ahead := coalesce(pg_sequence_last_value('pgqueue.s_template_log'::regclass), 0) - pg_sequence_last_value('pgqueue.u_template_log'::regclass);
