@@ -140,7 +140,8 @@ def has_pgbouncer() -> bool:
 
 
 if __name__ == "__main__":
-    # A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that: tests that press it would fail.
+    # A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that:
+    # tests that press it would fail.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     REPORTS.mkdir(exist_ok=True)
     sys.exit(main(sys.argv[1:]))
