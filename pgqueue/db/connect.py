@@ -16,7 +16,13 @@ from tenacity import (
 )
 
 from pgqueue.db.doors import BACKEND_PID, Door, is_pooler
-from pgqueue.db.liveness import AsyncBoundedConnection, BoundedConnection, DeadlinePassed, remaining
+from pgqueue.db.liveness import (
+    AnyConnection,
+    AsyncBoundedConnection,
+    BoundedConnection,
+    DeadlinePassed,
+    remaining,
+)
 from pgqueue.errors import ConfigurationError, Unavailable
 from pgqueue.log import get_logger
 from pgqueue.settings import DIRECT_DSN_VARIABLE, mask
@@ -34,12 +40,14 @@ def open_connection(door: Door, deadline: float) -> BoundedConnection:
 
     def attempt() -> BoundedConnection:
         connection = BoundedConnection.connect(conninfo, **_options(door, deadline))
-        if door.refuses_poolers:
-            connection.deadline = deadline
-            pid = connection.execute(BACKEND_PID).fetchone()
-            if is_pooler(connection, pid):
-                connection.close()
-                raise _pooler_refused(door)
+        try:
+            if door.refuses_poolers:
+                connection.deadline = deadline
+                pid = connection.execute(BACKEND_PID).fetchone()
+                _refuse_pooler(door, connection, pid)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     try:
@@ -56,12 +64,14 @@ async def open_async_connection(
 
     async def attempt() -> AsyncBoundedConnection:
         connection = await AsyncBoundedConnection.connect(conninfo, **_options(door, deadline))
-        if door.refuses_poolers:
-            connection.deadline = deadline
-            pid = await (await connection.execute(BACKEND_PID)).fetchone()
-            if is_pooler(connection, pid):
-                await connection.close()
-                raise _pooler_refused(door)
+        try:
+            if door.refuses_poolers:
+                connection.deadline = deadline
+                pid = await (await connection.execute(BACKEND_PID)).fetchone()
+                _refuse_pooler(door, connection, pid)
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     try:
@@ -105,11 +115,12 @@ def _unreachable(door: Door, error: BaseException) -> Unavailable:
     )
 
 
-def _pooler_refused(door: Door) -> ConfigurationError:
-    return ConfigurationError(
-        f"the direct DSN {door.dsn.display} leads through a connection pooler",
-        cure=f"Give the address of Postgres itself in {DIRECT_DSN_VARIABLE}, or leave it out.",
-    )
+def _refuse_pooler(door: Door, connection: AnyConnection, pid: object) -> None:
+    if is_pooler(connection, pid):
+        raise ConfigurationError(
+            f"the direct DSN {door.dsn.display} leads through a connection pooler",
+            cure=f"Give the address of Postgres itself in {DIRECT_DSN_VARIABLE}, or leave it out.",
+        )
 
 
 def _first_line(error: BaseException | None) -> str:

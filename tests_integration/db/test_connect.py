@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -13,10 +14,15 @@ from contextlib import suppress
 import psycopg
 import pytest
 
+from pgqueue.db import connect
+from pgqueue.db.doors import DirectDoor
 from pgqueue.errors import ClientMisuse, ConfigurationError, Unavailable
 from pgqueue.message import calls
+from pgqueue.settings import read_dsn
 from tests_integration.db.faults import QUEUE, Events, OpenRunner, lease, warm
 from tests_integration.fixtures.database import Database
+from tests_integration.fixtures.verbs import scalar
+from tests_integration.fixtures.waiting import eventually_async
 
 SECRET = "s3cr3t-pa55"
 
@@ -137,3 +143,16 @@ def test_a_runner_closed_in_a_forked_child_leaves_the_parents_connection_alone(
     os.waitpid(child, 0)
     assert runner.run(calls.delete(QUEUE, message.msg_id, message.receipt)) == "done"
     assert runner.idle() == [before], "the child's close must not end the session on the shared socket"
+
+
+async def test_a_caller_who_gives_up_while_the_door_is_being_checked_leaves_no_connection_behind(
+    database: Database, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "BACKEND_PID", "select pg_sleep(600)")
+    door = DirectDoor(read_dsn(database.conninfo, "test"), "checked")
+    opening = asyncio.create_task(connect.open_async_connection(door, time.monotonic() + 600))
+    there = "select count(*) from pg_stat_activity where application_name = 'pgqueue/checked'"
+    await eventually_async(lambda: scalar(db, f"{there} and query like '%sleep%'") == 1)
+    opening.cancel()
+    await asyncio.wait({opening})
+    await eventually_async(lambda: scalar(db, there) == 0)

@@ -9,12 +9,14 @@ from tests_integration.mutants.guards import Guard
 from tests_integration.mutants.planting import mutant
 from tests_integration.mutants.scene import WALK, Scene, ids, promise
 
+HOUR = 3600
 
-def _walk(scene: Scene) -> None:
-    """Let every walk over the index be remembered as a long one, and do the first."""
+
+def _walk(scene: Scene) -> list[int]:
+    """Let every walk over the index be remembered as a long one, and do the first, in a read; return what it got."""
     scene.edit("floor", "v_took > ", "v_took > interval '-1 s' or v_took > ")
     scene.number_receipts(WALK)
-    scene.queue.read()
+    return ids(scene.queue.read())
 
 
 def message_that_appears_below_the_floor_is_found(scene: Scene) -> None:
@@ -40,6 +42,19 @@ def claim_that_appears_below_the_floor_is_found(scene: Scene) -> None:
     scene.clock.advance(5)
     found = ids(scene.queue.read()) + ids(scene.queue.read())
     promise(found == read, "a claim below the floor never lapsed")
+
+
+def backlog_of_hours_and_days_stays_in_sight(scene: Scene) -> None:
+    for wait in (HOUR, 30 * 24 * HOUR):
+        sent = [scene.queue.send(), scene.queue.send()]
+        scene.queue.read_one(vt="1 s")
+        scene.clock.advance(wait)
+        found = _walk(scene)
+        for _ in range(5):
+            scene.clock.advance(0.3)
+            found += ids(scene.queue.read())
+        promise(sorted({*found}) == sent, "the floor was taken for higher than it is")
+        scene.queue.connection.execute("select pgqueue.purge_queue('x')")
 
 
 def floor_is_believed_by_the_others_while_one_walks(scene: Scene) -> None:
@@ -104,12 +119,21 @@ FLOOR = partial(
     ":= pgqueue.decode_floor(hint, due);",
     ":= pgqueue.decode_floor(hint, '-infinity');",
 )
+HIGHER = partial(
+    mutant,
+    "floor no lower than a number of 20 bits can say",
+    "floor",
+    "encode_floor(least(v_floor, due - interval '0.1 s'),",
+    "encode_floor(greatest(v_floor, due - interval '17 min'),",
+)
 CLUSTER = "v_old.cluster <> v_cluster or v_mark_xid > greatest("
 
 GUARDS = (
     Guard(10, message_that_appears_below_the_floor_is_found, (FLOOR(),)),
     Guard(10, message_that_appears_below_the_floor_is_found, (FLOOR(),), kind="row"),
     Guard(10, claim_that_appears_below_the_floor_is_found, (FLOOR(),)),
+    Guard(10, backlog_of_hours_and_days_stays_in_sight, (HIGHER(),)),
+    Guard(10, backlog_of_hours_and_days_stays_in_sight, (HIGHER(),), kind="row"),
     Guard(
         10,
         floor_is_believed_by_the_others_while_one_walks,

@@ -121,6 +121,12 @@ def excesses(db: psycopg.Connection, times: int = CACHED_AFTER) -> list[str]:
     return found
 
 
+def clear_index(db: psycopg.Connection) -> None:
+    """Have a read walk the index from its beginning, which marks what rolled back sends left there."""
+    db.execute("select setval('pgqueue.f_orders', 0)")
+    measure(db, "read__orders()")
+
+
 @pytest.mark.parametrize("statistics", ["never analysed", "analysed"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_verb_touches_more_than_it_handles(db: psycopg.Connection, shape: str, statistics: str) -> None:
@@ -143,6 +149,7 @@ def test_plans_made_while_the_table_was_empty_stay_good(
     assert excesses(db) == []
     load(db, "expired")
     load(db, "in flight on every level")
+    clear_index(db)
     assert excesses(db, times=2) == []
 
 
@@ -163,7 +170,7 @@ def test_plans_made_for_a_full_table_stay_good_when_other_rows_stand_in_it(db: p
     db.execute("analyze pgqueue.r_orders")
     assert excesses(db) == []
     load(db, "ready")
-    measure(db, "read__orders()")  # clears the index of what the sends above left behind by rolling back
+    clear_index(db)
     assert excesses(db, times=2) == []
 
 

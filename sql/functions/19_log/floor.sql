@@ -16,8 +16,8 @@ begin
         return v_floor;
     end if;
     if hint > 0 then
-        if (hint >> 20) > v_ms - 1000 and v_ms % 5000 >= 100 then
-            v_from := pgqueue.decode_floor(hint, '-infinity');
+        if v_ms % 5000 >= 100 then
+            v_from := coalesce(pgqueue.decode_floor(hint, due - interval '1 s'), '-infinity');
         end if;
         -- The others go on with the old one meanwhile.
         v_set := setval('pgqueue.f_template_log', pgqueue.encode_floor(pgqueue.decode_floor(hint, '-infinity'), due + interval '1 s'));
@@ -27,7 +27,7 @@ begin
                      (select c.vt from pgqueue.c_template_log c where c.vt >= v_from and c.vt <= due order by c.vt, c.lo limit 1));
     v_took := pgqueue.clock() - v_begin;
     if v_took > interval '0.1 ms' or v_from > '-infinity' then
-        v_set := setval('pgqueue.f_template_log', pgqueue.encode_floor(least(v_floor, due - interval '0.1 s'), v_begin + interval '0.1 s'));
+        v_set := setval('pgqueue.f_template_log', pgqueue.encode_floor(least(v_floor, due - interval '0.1 s'), v_begin + interval '0.05 s'));
     elsif hint > 0 then
         v_set := setval('pgqueue.f_template_log', 0);
     end if;
