@@ -4,10 +4,10 @@ PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types unit integration bench bench-full torture build clean
+.PHONY: help demo test lint format types unit integration bench bench-full torture torture-engine build clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## the main job on real input, about a minute: send, consume, kill a consumer, look at the rows
 	@$(PY) -m pgqueue demo
@@ -33,10 +33,13 @@ integration: $(STAMP) ## tests against a real Postgres and a real PgBouncer: min
 bench: $(STAMP) ## ours beside pgmq's SQL and a bare table, three minutes
 	@$(PY) -m benchmarks short
 
-bench-full: $(STAMP) ## every number of docs/benchmarks, with the peers: 90 minutes on a machine that does nothing else
+bench-full: $(STAMP) ## every number of docs/benchmarks, with the peers: two hours on a machine that does nothing else
 	@$(PY) -m benchmarks full
 
-torture: $(STAMP) ## twenty seeds of many processes under faults, both kinds, ten crashes, the kept seeds: half an hour
+torture: $(STAMP) ## the real command under faults, judged by its history: make torture SEED=7 PROFILE=everything SECONDS=120
+	@$(PY) -m tests_integration.torture system --profile $(or $(PROFILE),everything) --seeds $(or $(SEED),1..20) --seconds $(or $(SECONDS),120)
+
+torture-engine: $(STAMP) ## the same for the SQL alone: twenty seeds, both kinds, ten crashes, the kept seeds: half an hour
 	@$(PY) -m tests_integration.torture --seeds 1..20 && $(PY) -m tests_integration.torture crash && $(PY) -m tests_integration.torture regressions
 
 build: $(STAMP) ## wheel and sdist into dist/

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -24,7 +27,7 @@ def measure(part: Part, plan: Plan, folder: Path) -> None:
     """Run one part and keep its samples in `folder`."""
     begin = time.monotonic()
     samples = part.run(plan)
-    facts = machine_facts() | {"pgmq": pgmq_version()} | catalogue.facts_of(plan)
+    facts = machine_facts() | {"pgmq": pgmq_version()} | part.facts() | catalogue.facts_of(plan)
     facts |= {"took": f"{time.monotonic() - begin:.0f} s"}
     write_part(folder / f"{part.name}.json", Run(facts, samples))
     click.echo(f"written: {part.name}.json, {len(samples)} samples", err=True)
@@ -54,6 +57,13 @@ def main() -> None:
 
     Tables go to stdout and to benchmarks/results/, progress to stderr. Each part can be run alone.
     """
+    # Like Ctrl-C: servers and workers are ended, their directories removed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _part_command(part: Part) -> click.Command:
@@ -110,7 +120,7 @@ def short() -> None:
 
 @main.command()
 def full() -> None:
-    """Run every part at full size: an hour and a half. Renders docs/benchmarks/index.html."""
+    """Run every part at full size: two hours. Renders docs/benchmarks/index.html."""
     for part in PARTS:
         for plan in part.full_plans():
             measure(part, plan, _folder(full=True))

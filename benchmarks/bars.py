@@ -9,6 +9,8 @@ from benchmarks.ratios import NOTHING, Point, Results, Spread
 from benchmarks.tables import Row, Table
 
 KINDS = ("log", "row")
+WORKER = "noop handlers, concurrency 100"
+PYTHON_PEERS = ("pgqueuer", "procrastinate", "chancy", "awa", "celery")
 Compute = Callable[[Results, str], Spread | None]
 
 
@@ -44,13 +46,16 @@ def figure(case: str, value: str) -> Compute:
 
 
 def worker_over(rival: str) -> Compute:
-    case = "noop handlers, one process"
-    return lambda results, kind: results.ratio(Point(case, f"{kind}_async"), Point(case, rival))
+    return lambda results, kind: results.ratio(Point(WORKER, f"{kind}_async"), Point(WORKER, rival))
+
+
+def batch_worker(results: Results, kind: str) -> Spread | None:
+    return results.spread(Point(WORKER, f"{kind}_batch"), "rate")
 
 
 def best_peer(results: Results, kind: str) -> Spread | None:
-    """The faster of the Python peers decides."""
-    found = [worker_over(peer)(results, kind) for peer in ("pgqueuer", "procrastinate")]
+    """The fastest of the Python peers decides."""
+    found = [worker_over(peer)(results, kind) for peer in PYTHON_PEERS]
     known = [spread for spread in found if spread is not None]
     return min(known, key=lambda spread: spread.median) if known else None
 
@@ -121,6 +126,7 @@ def _client() -> list[Bar]:
         Bar("send_many against a jsonb[] parameter", "send", 3.0, over("batches of 1000", "pgmq")),
         Bar("consume against the best Python peer", "worker", 4.0, best_peer),
         Bar("consume against the bare pgmq loop", "worker", 1.3, worker_over("pgmq_loop")),
+        Bar("consume with batch handlers", "worker", 60_000, batch_worker, unit="/s"),
     ]
 
 

@@ -45,7 +45,7 @@ def bouncer(server: Server) -> Iterator[str]:
     if binary is None:
         raise SystemExit(missing())
     folder = Path(tempfile.mkdtemp(prefix="pgq-bouncer-"))
-    port = _free_port()
+    port = free_port()
     users = folder / "users.txt"
     users.write_text(f'"{parts["user"]}" "{server.password}"\n')
     lines = ["[databases]", f"* = host={parts['host']} port={parts['port']}", "[pgbouncer]"]
@@ -93,7 +93,7 @@ def _wait(dsn: str, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit("PgBouncer doesn't start")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -30,7 +30,10 @@ class BarChart:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """Lines over time, one point each `step` seconds. A name that ends in "control" is drawn dashed."""
+    """Lines over time, one point each `step` seconds. A name that ends in "control" is drawn dashed.
+
+    `begin` stands under the first point, `end` after the seconds of the last one.
+    """
 
     title: str
     unit: str
@@ -38,6 +41,8 @@ class LineChart:
     lines: dict[str, list[float]]
     note: str = ""
     marks: dict[str, float] = field(default_factory=dict)
+    begin: str = "before"
+    end: str = "s under it"
 
 
 def ratio_chart(

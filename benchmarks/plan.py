@@ -67,7 +67,7 @@ class Steps:
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False)
 
     def step(self, what: str) -> None:
         """Say what begins now."""

@@ -54,9 +54,14 @@ def running(argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[sub
 
 def wait_for_report(path: Path, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
     """Return the JSON that a program writes when it is done; an empty one when it ended or took too long."""
+    return dict(json.loads(path.read_text())) if wait_for_file(path, process, seconds) else {}
+
+
+def wait_for_file(path: Path, process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Tell whether a file appeared before the program ended and before the time was over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         if path.is_file():
-            return dict(json.loads(path.read_text()))
-        time.sleep(0.02)
-    return {}
+            return True
+        time.sleep(0.01)
+    return False

@@ -42,7 +42,7 @@ SHOWN = (
     "autovacuum_naptime",
     "data_checksums",
 )
-PACKAGES = ("psycopg", "pgqueuer", "procrastinate", "asyncpg")
+PACKAGES = ("psycopg", "pgqueuer", "procrastinate", "asyncpg", "chancy", "awa-pg", "celery", "redis")
 LEAVE_SECONDS = 10.0
 
 

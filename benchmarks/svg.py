@@ -119,9 +119,9 @@ def _lines(chart: LineChart) -> str:
         )
     seconds = chart.step * (points - 1)
     bottom = HEAD + PLOT_HEIGHT + 18
-    parts.append(f'<text x="{AXIS}" y="{bottom}" class="value">before</text>')
+    parts.append(f'<text x="{AXIS}" y="{bottom}" class="value">{escape(chart.begin)}</text>')
     parts.append(
-        f'<text x="{WIDTH - LEFT}" y="{bottom}" class="value" text-anchor="end">{seconds:g} s under it</text>'
+        f'<text x="{WIDTH - LEFT}" y="{bottom}" class="value" text-anchor="end">{seconds:g} {escape(chart.end)}</text>'
     )
     return _svg(chart.title, bottom + 6, parts)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pgqueue.client.aio import AsyncPgQueue as AsyncPgQueue
     from pgqueue.client.sync import PgQueue as PgQueue
+    from pgqueue.message.model import Message as Message
     from pgqueue.queue.model import Backoff as Backoff
     from pgqueue.task.answer import Bury as Bury
     from pgqueue.task.answer import Release as Release
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pgqueue.task.context import Context as Context
     from pgqueue.task.identity import Arg as Arg
     from pgqueue.task.identity import Identity as Identity
+    from pgqueue.task.poison import Handled as Handled
+    from pgqueue.task.poison import Hopeless as Hopeless
+    from pgqueue.task.poison import TryLater as TryLater
     from pgqueue.task.registry import App as App
 
 __version__ = "0.1.0"
@@ -31,6 +35,10 @@ _HOMES = {
     "Retry": "pgqueue.task.answer",
     "Bury": "pgqueue.task.answer",
     "Release": "pgqueue.task.answer",
+    "Message": "pgqueue.message.model",
+    "Handled": "pgqueue.task.poison",
+    "Hopeless": "pgqueue.task.poison",
+    "TryLater": "pgqueue.task.poison",
 }
 
 __all__ = [
@@ -40,10 +48,14 @@ __all__ = [
     "Backoff",
     "Bury",
     "Context",
+    "Handled",
+    "Hopeless",
     "Identity",
+    "Message",
     "PgQueue",
     "Release",
     "Retry",
+    "TryLater",
     "__version__",
 ]
 

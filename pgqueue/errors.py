@@ -11,6 +11,9 @@
     ├── NeedsRowKind                    PQ008  the verb needs a queue of kind `row`
     ├── SchemaMismatch                  PQ009  the schema is missing, or too old or too new for this library
     ├── QueueBusy                       PQ010  a lock on the queue wasn't granted in time
+    ├── BarrierLive                     PQ011  a live barrier has the key
+    ├── PartNotLive                     PQ012  only a live part of a live barrier may add parts
+    ├── ClaimLost                       PQ013  the claim was taken over, released or finished
     ├── PermissionDenied                42501  the role lacks a grant
     ├── Unavailable                            the database can't be reached, or it's safe to call again
     ├── InDoubt                                the answer was lost: the call may have been committed
@@ -134,6 +137,27 @@ class QueueBusy(PgQueueError):
 
     default_sqlstate = "PQ010"
     default_cure = "Try again; a long transaction on this queue stands in the way."
+
+
+class BarrierLive(PgQueueError):
+    """A live barrier has the key. Nothing was armed or sent."""
+
+    default_sqlstate = "PQ011"
+    default_cure = "Wait for it, abort it, or arm with new_generation, which replaces it."
+
+
+class PartNotLive(PgQueueError):
+    """The part has ended, or its barrier is over. Nothing was added."""
+
+    default_sqlstate = "PQ012"
+    default_cure = "Add parts before the adding part arrives."
+
+
+class ClaimLost(PgQueueError):
+    """The claim isn't the caller's any more. What was written in this transaction is rolled back."""
+
+    default_sqlstate = "PQ013"
+    default_cure = "Drop what was done under it: another holder may have done it. A longer lease avoids this."
 
 
 class PermissionDenied(PgQueueError):

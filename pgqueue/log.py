@@ -21,7 +21,10 @@ from pgqueue.settings import mask
 # Each event with its fields. Events of other rooms are named here too: one list for whoever reads or alerts
 # on them.
 EVENTS: dict[str, tuple[str, ...]] = {
+    "argument.ignored": ("argument", "why"),
+    "batch.failed": ("queue", "messages", "msg_ids", "error"),
     "call.repeated": ("call", "queue", "error", "sqlstate"),
+    "claim.release_failed": ("name", "key", "error"),
     "connect.failed": ("role", "target", "error", "attempt"),
     "connection.dropped": ("role", "reason"),
     "consumer.crashed": ("part",),
@@ -38,6 +41,10 @@ EVENTS: dict[str, tuple[str, ...]] = {
     ),
     "consumer.stopped": ("exit_code", "forced", "unsettled"),
     "handlers.abandoned": ("messages", "msg_ids"),
+    "health.failed": ("path",),
+    "health.opened": ("host", "port"),
+    "health.unavailable": ("host", "port", "error"),
+    "hook.deferred": ("queue", "msg_id", "task", "attempt", "key", "scope", "error", "retry_in"),
     "lease.renewal_failed": ("queue", "messages", "error", "failing_for", "lapsed"),
     "listener.connected": ("queues",),
     "listener.lost": ("target", "error"),
@@ -48,6 +55,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "message.outlived": ("queue", "msg_id", "attempt", "ran_for"),
     "message.poisoned": ("queue", "msg_id", "task", "attempt", "key", "scope", "payload"),
     "message.unrecognised": ("queue", "msg_id", "task", "retry_in"),
+    "queue.paused": ("queue", "by", "why", "at", "until"),
+    "queue.resumed": ("queue",),
     "read.failed": ("queue", "error", "failures"),
     "read.resumed": ("queue",),
     "ring.failed": ("queue", "error"),
@@ -56,7 +65,20 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "settings.refused": ("queue", "error"),
     "settle.failed": ("queue", "verb", "messages", "msg_id", "error", "given_up"),
     "stop.requested": ("signal", "running", "waiting"),
+    "supervisor.gave_up": ("crashes",),
+    "supervisor.lost": (),
+    "supervisor.started": ("processes", "pid", "grace"),
+    "supervisor.stopped": ("exit_code",),
     "variable.ignored": ("name", "nearest"),
+    "worker.died": ("worker", "pid", "how", "uptime", "held", "restart_in"),
+    "worker.replaced": ("worker", "pid", "reason", "why"),
+    "worker.settled": ("worker", "queue", "verb", "messages"),
+    "worker.silent": ("worker", "pid", "seconds"),
+    "worker.started": ("worker", "pid"),
+    "worker.stopped": ("worker", "pid", "how"),
+    "worker.unrenewed": ("worker", "queue", "error"),
+    "worker.unstarted": ("worker", "error", "restart_in"),
+    "worker.unsettled": ("worker", "queue", "verb", "error"),
 }
 
 # A program that configures no logging must not see our events as raw dicts on stderr.

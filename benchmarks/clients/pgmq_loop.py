@@ -1,4 +1,4 @@
-"""The bare loop that pgmq's users write: read 100, do nothing, delete them; one connection, no concurrency."""
+"""The bare loop that pgmq's users write: read some, handle one after the other, delete them; one connection."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from types import FrameType
 import orjson
 import psycopg
 
-from benchmarks.clients.tally import Tally
+from benchmarks.clients.tally import Tally, concurrency, work_seconds
 
-BATCH = 100
+SECONDS = work_seconds()
 
 
-def noop(message: object) -> None:
-    """Do nothing with a decoded message."""
+def handle(message: object) -> None:  # noqa: ARG001
+    if SECONDS:
+        time.sleep(SECONDS)
 
 
 def main() -> None:
@@ -27,15 +28,15 @@ def main() -> None:
         stopped = True
 
     signal.signal(signal.SIGTERM, stop)
-    tally = Tally()
+    tally, batch = Tally(), concurrency()
     with psycopg.connect(sys.argv[1], autocommit=True, prepare_threshold=0) as connection:
         while not stopped:
             rows = connection.execute(
                 "select msg_id, read_ct, enqueued_at, vt, message::text from pgmq.read('bench', 30, %s)",
-                [BATCH],
+                [batch],
             ).fetchall()
             for row in rows:
-                noop(orjson.loads(row[4]))
+                handle(orjson.loads(row[4]))
                 tally.hit()
             if rows:
                 connection.execute("select pgmq.delete('bench', %s::bigint[])", [[row[0] for row in rows]])

@@ -1,4 +1,7 @@
-"""pgqueuer by its own API: `fill` enqueues, `work` runs its worker until SIGTERM, `left` prints what is queued."""
+"""pgqueuer by its own API: `fill` enqueues, `work` runs its worker until SIGTERM, `left` prints what is queued.
+
+Its batch size is the concurrency: it puts no limit on the jobs that run at once, and one would cost it a query.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 from psycopg.conninfo import conninfo_to_dict
 
+from benchmarks.clients.tally import Tally, concurrency, work_seconds
+
 BATCH = 1000
-BATCH_SIZE = 100
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
@@ -48,17 +52,17 @@ async def left(dsn: str) -> int:
 
 
 async def work(dsn: str) -> None:
-    from benchmarks.clients.tally import Tally  # noqa: PLC0415 - reads variables that only the worker has
-
-    tally = Tally()
+    tally, seconds = Tally(), work_seconds()
     worker = PgQueuer(AsyncpgDriver(await connect(dsn)))
 
     @worker.entrypoint("noop")
     async def noop(job: Job) -> None:  # noqa: ARG001
+        if seconds:
+            await asyncio.sleep(seconds)
         tally.hit()
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.shutdown.set)
-    await worker.run(batch_size=BATCH_SIZE)
+    await worker.run(batch_size=concurrency())
 
 
 def main() -> None:

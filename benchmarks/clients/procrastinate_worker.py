@@ -8,8 +8,9 @@ import sys
 
 from procrastinate import App, PsycopgConnector
 
+from benchmarks.clients.tally import Tally, concurrency, work_seconds
+
 BATCH = 500
-CONCURRENCY = 10
 
 
 def make_app(dsn: str) -> App:
@@ -40,17 +41,17 @@ async def left(dsn: str) -> int:
 
 
 async def work(dsn: str) -> None:
-    from benchmarks.clients.tally import Tally  # noqa: PLC0415 - reads variables that only the worker has
-
-    tally = Tally()
+    tally, seconds = Tally(), work_seconds()
     app = make_app(dsn)
 
     @app.task(name="noop")
     async def noop(**_given: object) -> None:
+        if seconds:
+            await asyncio.sleep(seconds)
         tally.hit()
 
     async with app.open_async():
-        await app.run_worker_async(concurrency=CONCURRENCY, delete_jobs="successful")
+        await app.run_worker_async(concurrency=concurrency(), delete_jobs="successful")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.charts import BarChart, LineChart
-from benchmarks.parts import depth, engine, hold, send, wake, wal, worker
+from benchmarks.parts import contenders, depth, engine, hold, send, wake, wal, worker
 from benchmarks.plan import Plan
 from benchmarks.ratios import Results
 from benchmarks.reports import depth as depth_report
@@ -25,7 +25,8 @@ from benchmarks.tables import Table
 class Part:
     """One part: how to run it, and how its samples are shown.
 
-    `short` and `full` are (rounds, seconds); `also` are (systems, options) of more runs at full size.
+    `short` and `full` are (rounds, seconds); `also` are (systems, options) of more runs at full size; `facts` are what
+    a reader has to know beside the facts of every part.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Part:
     full: tuple[int, float]
     options: dict[str, str] = field(default_factory=dict)
     also: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = ()
+    facts: Callable[[], dict[str, str]] = dict
     in_short: bool = True
     takes_dsn: bool = True
 
@@ -132,15 +134,21 @@ PARTS = (
     ),
     Part(
         name="worker",
-        about="One worker process with handlers that do nothing.",
+        about="One worker process with handlers that do nothing or sleep 1 ms; CPU on both sides; memory over a long queue.",
         run=worker.run,
         tables=worker_report.tables,
         charts=worker_report.charts,
         systems=worker.KNOWN,
         known=worker.KNOWN,
         short=(1, 0.5),
-        full=(3, 4.0),
-        options={"concurrency": "of our worker, default 100"},
+        full=(3, 2.0),
+        also=((("log_async",), {"memory": "1000000"}),),
+        facts=contenders.versions,
+        options={
+            "handler": "some of noop,1ms; default noop, with --full both",
+            "concurrency": "one or more, default 100, with --full 1,10,100",
+            "memory": "so many messages through ours alone, its memory sampled: memory=1000000",
+        },
         in_short=False,
     ),
     Part(

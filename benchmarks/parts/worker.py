@@ -1,172 +1,107 @@
-"""Worker: one process with handlers that do nothing, ours beside a bare loop over pgmq and the Python peers."""
+"""Worker: one process, ours beside a bare loop over pgmq and the workers of others, with idle and with short handlers."""
 
 from __future__ import annotations
 
-import importlib.util
-import tempfile
-from abc import ABC, abstractmethod
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from benchmarks.clients import tally
-from benchmarks.plan import Plan, Steps, rounds_of
-from benchmarks.processes import run_client, running, wait_for_report
+import click
+
+from benchmarks.parts import memory
+from benchmarks.parts.contenders import CONCURRENCIES, HANDLERS, NOOP, Cell, OverSystem, Peer, Worker, workers
+from benchmarks.parts.trial import Trial
+from benchmarks.plan import Plan, Steps, turned
 from benchmarks.sample import Sample
-from benchmarks.server import Connection, Meter, Server, any_server
-from benchmarks.systems import LOG, PGMQ, ROW, System, install
+from benchmarks.server import any_server
+from benchmarks.systems import install
 
 NAME = "worker"
-# 203 bytes, as in the other parts, but a task message of ours.
-PAYLOAD = (
-    '{"task": "orders.charge", "kwargs": {"org": "acme", "order_id": 1234567, "currency": "EUR", '
-    '"amount": 4999, "note": "' + "x" * 84 + '"}}'
-)
-CONCURRENCY = "100"
-PROBE, LEAST = 2_000, 2_000
-WAIT_SECONDS = 60.0
-
-
-class Worker(ABC):
-    """One worker program on its queue."""
-
-    name: str
-
-    @abstractmethod
-    def install(self, server: Server, connection: Connection) -> None: ...
-
-    @abstractmethod
-    def fill(self, server: Server, connection: Connection, count: int) -> None: ...
-
-    @abstractmethod
-    def left(self, server: Server, connection: Connection) -> int:
-        """How many messages are neither done nor gone."""
-
-    @abstractmethod
-    def argv(self, server: Server) -> list[str]: ...
-
-    def environment(self) -> dict[str, str]:
-        return {}
-
-    def missing(self) -> str:
-        """Why it can't run here, with the cure; an empty string when it can."""
-        return ""
-
-
-class OverSystem(Worker):
-    """A worker on a queue that `systems` knows: `pgqueue consume`, or the bare loop over pgmq."""
-
-    def __init__(self, name: str, system: System, handler: str, concurrency: str = CONCURRENCY) -> None:
-        self.name = name
-        self._system = system
-        self._handler = handler
-        self._concurrency = concurrency
-
-    def install(self, server: Server, connection: Connection) -> None:
-        """Nothing: its system is installed with the others."""
-
-    @property
-    def system(self) -> System:
-        return self._system
-
-    def fill(self, server: Server, connection: Connection, count: int) -> None:  # noqa: ARG002
-        self._system.refill(connection, 0)
-        self._system.fill(connection, count, PAYLOAD)
-        self._system.vacuum(connection)
-
-    def left(self, server: Server, connection: Connection) -> int:  # noqa: ARG002
-        return self._system.depth(connection)
-
-    def argv(self, server: Server) -> list[str]:
-        if self._system is PGMQ:
-            return ["benchmarks.clients.pgmq_loop", server.conninfo]
-        options = ["--app", "benchmarks.clients.noop:app", "--dsn", server.conninfo, "--log-level", "warning"]
-        return ["pgqueue", "consume", self._system.queue, "--concurrency", self._concurrency, *options]
-
-    def environment(self) -> dict[str, str]:
-        return {"BENCH_HANDLER": self._handler, "BENCH_QUEUE": self._system.queue}
-
-
-class Peer(Worker):
-    """Another library, through a program of ours that uses its published API and its own worker."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def install(self, server: Server, connection: Connection) -> None:  # noqa: ARG002
-        self._run(server, "install")
-
-    def fill(self, server: Server, connection: Connection, count: int) -> None:
-        self._run(server, "fill", count, PAYLOAD)
-        connection.execute("checkpoint")
-        connection.execute("vacuum (analyze)")
-
-    def left(self, server: Server, connection: Connection) -> int:  # noqa: ARG002
-        return int(self._run(server, "left"))
-
-    def argv(self, server: Server) -> list[str]:
-        return [f"benchmarks.clients.{self.name}_worker", "work", server.conninfo]
-
-    def missing(self) -> str:
-        if importlib.util.find_spec(self.name) is None:
-            return f"{self.name} is not installed: pip install '.[bench]'"
-        return ""
-
-    def _run(self, server: Server, verb: str, *arguments: object) -> str:
-        return run_client(f"{self.name}_worker", verb, server.conninfo, *arguments)
-
-
-def workers(concurrency: str = CONCURRENCY) -> list[Worker]:
-    return [
-        OverSystem("log_async", LOG, "async", concurrency),
-        OverSystem("log_sync", LOG, "sync", concurrency),
-        OverSystem("row_async", ROW, "async", concurrency),
-        OverSystem("row_sync", ROW, "sync", concurrency),
-        OverSystem("pgmq_loop", PGMQ, "sync"),
-        Peer("pgqueuer"),
-        Peer("procrastinate"),
-    ]
-
-
+# A probe that is over too soon is done again with more.
+PROBES, PROBE_SECONDS = (200, 2_000, 20_000), 0.5
+LEAST = 200
 KNOWN = tuple(worker.name for worker in workers())
 
 
+def cells(plan: Plan) -> list[Cell]:
+    """What this run is for: idle handlers at 100 in short, everything in full. Ends the harness at a wrong name."""
+    handlers = plan.option("handler", ",".join(HANDLERS) if plan.full else NOOP).split(",")
+    concurrencies = plan.option("concurrency", ",".join(CONCURRENCIES) if plan.full else "100").split(",")
+    if unknown := sorted(set(handlers) - set(HANDLERS)):
+        raise SystemExit(f"{', '.join(unknown)} is no handler: {', '.join(HANDLERS)}")
+    if wrong := [each for each in concurrencies if not each.isdecimal() or int(each) < 1]:
+        raise SystemExit(f"{', '.join(wrong)} is no concurrency: give whole numbers from 1 on")
+    return [Cell(handler, concurrency) for handler in handlers for concurrency in concurrencies]
+
+
 def run(plan: Plan) -> list[Sample]:
-    """Probe each once, then round by round one after the other."""
-    samples, rates = [], dict[str, float]()
-    with any_server(plan.dsn) as server, server.connect() as connection:
-        chosen = plan.chosen(workers(plan.option("concurrency", CONCURRENCY)))
-        systems = dict.fromkeys(worker.system for worker in chosen if isinstance(worker, OverSystem))
+    """Cell by cell: probe each worker once, then round by round one after the other."""
+    wanted, matrix, watched = plan.chosen(workers()), cells(plan), memory.messages(plan)
+    if watched:
+        wanted = memory.chosen(wanted)
+    with ExitStack() as stack:
+        server = stack.enter_context(any_server(plan.dsn))
+        connection = stack.enter_context(server.connect())
+        present = _present(wanted)
+        systems = dict.fromkeys(worker.system for worker in present if isinstance(worker, OverSystem))
         install(server.conninfo, connection, list(systems))
-        with Steps(NAME, (plan.rounds + 1) * len(chosen)) as steps:
-            for worker in list(chosen):
-                if reason := worker.missing():
-                    steps.say(f"{worker.name} is left out: {reason}")
-                    chosen.remove(worker)
-                    continue
-                steps.step(f"probe, {worker.name}")
-                worker.install(server, connection)
-                rates[worker.name] = _measure(server, connection, worker, PROBE, 0).values["rate"]
-            for number, worker in rounds_of(plan, chosen):
-                steps.step(f"round {number}, {worker.name}")
-                count = max(LEAST, round(rates[worker.name] * plan.seconds))
-                samples.append(_measure(server, connection, worker, count, number))
+        for worker in present:
+            worker.open(stack)
+            worker.install(server, connection)
+        if watched:
+            return memory.run(watched, matrix[0].concurrency, server, connection, present)
+        samples = []
+        with Steps(NAME, sum((plan.rounds + 1) * len(fitting(cell, present)) for cell in matrix)) as steps:
+            for cell in matrix:
+                trial = Trial(server, connection, cell)
+                samples += _measure_cell(plan, trial, fitting(cell, present), steps)
+        return samples
+
+
+def fitting(cell: Cell, present: Sequence[Worker]) -> list[Worker]:
+    return [worker for worker in present if worker.takes(cell)]
+
+
+def _present(wanted: Sequence[Worker]) -> list[Worker]:
+    """Those that can run here; says why the others can't."""
+    reasons = {worker.name: worker.missing() for worker in wanted}
+    for name, reason in reasons.items():
+        if reason:
+            click.echo(f"{name} is left out: {reason}", err=True)
+    return [worker for worker in wanted if not reasons[worker.name]]
+
+
+def _measure_cell(plan: Plan, trial: Trial, fit: Sequence[Worker], steps: Steps) -> list[Sample]:
+    samples, rates = [], dict[str, float]()
+    for worker in fit:
+        steps.step(f"{trial.cell.case}, probe, {worker.name}")
+        rates[worker.name] = _probe(trial, worker, steps)
+    for number in range(1, plan.rounds + 1):
+        for worker in turned(fit, number):
+            steps.step(f"{trial.cell.case}, round {number}, {worker.name}")
+            if rate := rates[worker.name]:
+                values = measured(trial, worker, max(LEAST, round(rate * plan.seconds)), steps)
+                samples += [Sample(NAME, trial.cell.case, worker.name, number, values)] if values else []
+                # A worker that was slow to start must not be measured at its start again.
+                rates[worker.name] = max(rate, values.get("rate", 0.0))
     return samples
 
 
-def _measure(server: Server, connection: Connection, worker: Worker, count: int, number: int) -> Sample:
-    worker.fill(server, connection, count)
-    if worker.left(server, connection) != count:
-        raise SystemExit(f"{worker.name}: {worker.left(server, connection)} messages wait instead of {count}")
-    meter = Meter(connection)
-    cpu = meter.cpu()
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        environment = {tally.EXPECTED: str(count), tally.REPORT: str(report), **worker.environment()}
-        with running(worker.argv(server), environment) as process:
-            said = wait_for_report(report, process, WAIT_SECONDS)
-    server_cpu = meter.cpu_us(cpu, count)
-    left = worker.left(server, connection)
-    if not said or left != 0 or said["messages"] != count:
-        handled = said.get("messages", "too few")
-        raise SystemExit(f"{worker.name}: {handled} of {count} messages were handled, {left} are left: void")
-    values = {"rate": (count - 1) / said["seconds"], "client_cpu_us": said["cpu"] * 1e6 / count}
-    return Sample(NAME, "noop handlers, one process", worker.name, number, values | server_cpu)
+def _probe(trial: Trial, worker: Worker, steps: Steps) -> float:
+    """About how many messages a second it handles; 0 for one that is out."""
+    rate = 0.0
+    for count in PROBES:
+        rate = measured(trial, worker, count, steps).get("rate", 0.0)
+        if not rate or count / rate >= PROBE_SECONDS:
+            break
+    return rate
+
+
+def measured(trial: Trial, worker: Worker, count: int, steps: Steps) -> dict[str, float]:
+    """Measure. Where a peer fails, nothing, and a line that says so; where one of ours fails, the harness ends."""
+    try:
+        return trial.measure(worker, count)
+    except SystemExit as failure:
+        if not isinstance(worker, Peer):
+            raise
+        steps.say(f"{trial.cell.case}: a sample of {worker.name} is left out: {failure}")
+        return {}

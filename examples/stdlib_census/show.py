@@ -76,6 +76,7 @@ def progress(title: str, total: int) -> Progress:
 def consume(dsn: str, connection: Connection, total: int, log: Path) -> list[int]:
     """Run two consumers until nothing waits, kill one of them half-way; return their exit codes."""
     command = [sys.executable, "-m", "pgqueue", "consume", QUEUE, "--app", "census:app", "--concurrency", "4"]
+    command += ["--processes", "0"]  # no supervisor: what is killed is the process that holds the messages
     with log.open("wb") as output:
         consumers = [
             subprocess.Popen(command, cwd=HERE, env={**os.environ, "PGQUEUE_DSN": dsn}, stderr=output)

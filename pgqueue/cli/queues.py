@@ -1,4 +1,4 @@
-"""`pgqueue queues`: list, create, configure, show, purge, drop."""
+"""`pgqueue queues`: list, create, configure, show, purge, drop; pause and resume."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from pgqueue.cli.command import Group
 from pgqueue.cli.database import dsn_option, json_option, open_client
 from pgqueue.cli.output import print_json, print_rows
+from pgqueue.cli.pauses import pause_command, pause_facts, resume_command
 from pgqueue.cli.streams import can_ask
 from pgqueue.cli.values import Setting
 from pgqueue.queue.rules import KINDS
@@ -29,21 +30,27 @@ _COLUMNS = (
     "approx",
     "dead",
     "oldest_at",
+    "paused",
 )
 
 
 @click.group("queues", cls=Group)
 def command() -> None:
-    """List queues, make them, change their settings, empty and drop them.
+    """List queues, make them, change their settings, pause, empty and drop them.
 
     \b
     Example:
       pgqueue queues list
       pgqueue queues create orders --set vt=180 --set health_stale=240
       pgqueue queues configure orders --set max_reads=10
+      pgqueue queues configure mails --set rate_limit=10 --set max_in_flight=5
+      pgqueue queues pause mails --why "the mail server is down"
       pgqueue queues show orders
     """
 
+
+command.add_command(pause_command)
+command.add_command(resume_command)
 
 _set_option = click.option(
     "--set",
@@ -69,7 +76,10 @@ def list_command(*, dsn: str | None, as_json: bool) -> None:
       pgqueue queues list --json
     """
     with open_client(dsn) as client:
-        rows = [info._asdict() for info in client.list_queues()]
+        rows = [info._asdict() | {"paused": pause_facts(info.paused)} for info in client.list_queues()]
+    if not as_json:
+        for row in rows:
+            row["paused"] = row["paused"] and row["paused"]["why"]
     print_rows(rows, _COLUMNS, as_json=as_json, empty="no queues; make one with: pgqueue queues create NAME")
 
 
@@ -78,7 +88,7 @@ def list_command(*, dsn: str | None, as_json: bool) -> None:
 @dsn_option
 @json_option
 def show_command(*, queue: str, dsn: str | None, as_json: bool) -> None:
-    """Show one queue: depth, age, and every setting in force.
+    """Show one queue: depth, age, pause, every setting in force.
 
     \b
     Example:
@@ -86,11 +96,13 @@ def show_command(*, queue: str, dsn: str | None, as_json: bool) -> None:
     """
     with open_client(dsn) as client:
         info = client.metrics(queue)[0]
-    facts = {**info._asdict(), "settings": _shown(info.settings)}
+    facts = {**info._asdict(), "settings": _shown(info.settings), "paused": pause_facts(info.paused)}
     if as_json:
         print_json(facts)
         return
-    rows = [{"name": name, "value": value} for name, value in facts.items() if name != "settings"]
+    apart = ("settings", "paused")
+    rows = [{"name": name, "value": value} for name, value in facts.items() if name not in apart]
+    rows += [{"name": f"paused {name}", "value": value} for name, value in (facts["paused"] or {}).items()]
     rows += [{"name": f"setting {name}", "value": value} for name, value in facts["settings"].items()]
     print_rows(rows, ("name", "value"), as_json=False, empty="")
 
@@ -116,6 +128,7 @@ def create_command(
     Example:
       pgqueue queues create orders
       pgqueue queues create orders --set vt=180 --set health_stale=240
+      pgqueue queues create mails --set rate_limit=10 --set max_in_flight=5
     """
     with open_client(dsn) as client:
         client.create_queue(queue, kind, _each_once(settings))

@@ -4,7 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pgqueue.errors import (
+    InDoubt,
+    PermissionDenied,
+    PgQueueError,
+    QueueBusy,
+    SchemaMismatch,
+    Unavailable,
+)
+
 FIRST, LONGEST = 0.5, 5.0
+
+_EVERYBODYS = (Unavailable, InDoubt, QueueBusy, PermissionDenied, SchemaMismatch)
+# Connection, lost race, no room or memory, object in use, operator's hand, system. A cancelled statement (57014)
+# isn't: a smaller one may be quick enough.
+_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+_CANCELLED = "57014"
+
+
+def is_of_the_server(error: PgQueueError) -> bool:
+    """Tell whether other calls would meet this error too: then waiting helps, and no message is to blame for it."""
+    if isinstance(error, _EVERYBODYS):
+        return True
+    state = error.sqlstate or ""
+    return state[:2] in _CLASSES and state != _CANCELLED
 
 
 class Trouble:

@@ -50,9 +50,19 @@ def ack(held: Held) -> Call[Outcome]:
 
     It commits with the transaction, so never asynchronously.
     """
-    message, queue = held.message, held.plan.queue
     verb = calls.archive if held.plan.archive else calls.delete
-    plain = verb(queue, message.msg_id, message.receipt)
+    return _or_nothing(held, verb(held.plan.queue, held.message.msg_id, held.message.receipt))
+
+
+def burial(held: Held, reason: str) -> Call[Outcome]:
+    """Build the burial that stands at the end of a poison hook's `ctx.tx`; fenced as `ack`."""
+    message = held.message
+    return _or_nothing(held, calls.bury(held.plan.queue, message.msg_id, reason, receipt=message.receipt))
+
+
+def _or_nothing(held: Held, plain: Call[Outcome]) -> Call[Outcome]:
+    """Let a call raise StaleReceipt for any answer but done, so that the transaction is rolled back."""
+    message, queue = held.message, held.plan.queue
 
     def fenced(rows: Rows) -> Outcome:
         outcome = plain.parse(rows)

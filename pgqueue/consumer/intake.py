@@ -11,7 +11,7 @@ START_WITHIN = 3  # what is claimed ahead must be able to start within this part
 GIVE_BACK_AFTER = 2  # what hasn't started after this part of vt is released
 SHORTEST_HANDLER = 1e-4
 BATCHES_AHEAD = 2
-BATCHES_UNSETTLED = 10
+BATCHES_UNSETTLED = 10  # with more, the database doesn't take verdicts: nothing new is claimed
 UNDER_WAY = 0.05  # a send that asked for waiters before we were one commits within so many seconds
 
 
@@ -44,6 +44,8 @@ class Pace:
         begins, self._waited = awaited and not self._waited, awaited
         if self._rung:
             self.next_at = now
+        elif self.plan.paused is not None:
+            self.next_at = now + self._longest
         elif begins:
             self.next_at = now + min(UNDER_WAY, self._interval)
         else:
@@ -63,22 +65,24 @@ class Pace:
 def prefetch_limit(plan: QueuePlan, concurrency: int, typical_seconds: float | None) -> int:
     """Say how many messages may wait here beyond the running ones: what can start within a third of vt.
 
-    Nothing is claimed ahead before it is known how long a handler takes.
+    Nothing is claimed ahead before it is known how long a handler takes, nor where the number of leases is limited: it
+    would keep others from it.
     """
-    if typical_seconds is None:
+    if typical_seconds is None or plan.limited:
         return 0
     can_start = concurrency * plan.vt / START_WITHIN / max(typical_seconds, SHORTEST_HANDLER)
     return int(min(can_start, BATCHES_AHEAD * plan.batch))
 
 
-def read_qty(plan: QueuePlan, *, free: int, waiting: int, prefetch: int, unsettled: int) -> int:
+def read_qty(plan: QueuePlan, *, free: int, waiting: int, prefetch: int) -> int:
     """Say how many messages to claim now; 0 while enough wait here, so that reads stay large.
 
-    `unsettled` verdicts that pile up mean that the database doesn't take them: then nothing new is claimed.
+    `waiting` counts those that were asked for too.
     """
-    if waiting > prefetch // 2 or unsettled > BATCHES_UNSETTLED * plan.batch:
+    ahead = waiting - free
+    if ahead > prefetch // 2:
         return 0
-    return max(0, min(plan.batch, free + prefetch - waiting))
+    return max(0, min(plan.batch, prefetch - ahead))
 
 
 def is_overdue(held: Held, now: float) -> bool:

@@ -6,20 +6,23 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from signal import Signals
 
 from pgqueue.consumer import intake
-from pgqueue.consumer.calls import read
+from pgqueue.consumer.awaiting import Wait, failed, say_crashed, wait_for
 from pgqueue.consumer.execution import Execution
 from pgqueue.consumer.intake import Pace
+from pgqueue.consumer.job import Batch
 from pgqueue.consumer.lease import Renewal
-from pgqueue.consumer.model import Clock, Doors, Held, QueuePlan, Verdict
+from pgqueue.consumer.model import Clock, Doors, Held, QueuePlan, Verb, Verdict
 from pgqueue.consumer.outcome import RELEASE
+from pgqueue.consumer.reading import Reading
+from pgqueue.consumer.report import Phase, Report
 from pgqueue.consumer.settings import ProcessSettings
-from pgqueue.consumer.settle import Settler
+from pgqueue.consumer.settle import Ended, Settler
+from pgqueue.consumer.settlers import Settlers
 from pgqueue.consumer.slots import Slots
-from pgqueue.errors import PgQueueError
 from pgqueue.log import get_logger
 from pgqueue.task.registry import App
 
@@ -27,18 +30,7 @@ log = get_logger("pgqueue.consumer")
 
 SETTLE_SECONDS = 5.0
 CLEAN_UP_SECONDS = 0.5
-LONGEST_WAIT = 1.0
-
-Wait = Callable[[asyncio.Event, float], Awaitable[None]]
-
-
-async def wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after so many seconds."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+LAST_READ_SECONDS = 2.0  # what a read may still take after the stop
 
 
 class Consumer:
@@ -54,23 +46,29 @@ class Consumer:
         settings: ProcessSettings,
         plans: Sequence[QueuePlan],
         *,
+        report: Report | None = None,
         now: Clock = time.monotonic,
         wait: Wait = wait_for,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._doors, self._settings, self._now, self._wait = doors, settings, now, wait
+        self._doors, self._settings, self._now = doors, settings, now
         self._loop = asyncio.get_running_loop()
         self._paces = [Pace(plan, settings.poll, settings.poll_max, chance) for plan in plans]
         self._waiting: deque[Held] = deque()
         self._renewal = Renewal(doors.open_renewal, now)
         self._execution = Execution(app, doors, now, self._interrupt, chance)
-        self._slots = Slots(settings.concurrency, self._execution, self._renewal, self._ended, now)
+        self._report = report or Report(now=now)
+        self._report.expect(plans)
+        started = self._report.started
+        self._slots = Slots(settings.concurrency, self._execution, self._renewal, self._ended, now, started)
         self._low_water = 0
-        self._wake = asyncio.Event()
-        self._settler = Settler(doors.work, settled=self._wake.set, chance=chance)
+        self._reading = Reading(doors, settings, self._paces, self, self._report, now, wait)
+        self._settler = Settlers(
+            [plan.queue for plan in plans],
+            lambda: Settler(doors.work, finished=self._finished, chance=chance),
+        )
         self._stop = asyncio.Event()
-        self._due = asyncio.Event()  # the stop, or a ring
-        self._stop_now = asyncio.Event()
+        self._give_up = asyncio.Event()
         self._signal: Signals | None = None
 
     @property
@@ -79,18 +77,26 @@ class Consumer:
 
     def request_stop(self, signal: Signals) -> None:
         """Claim nothing more and finish what runs; asked a second time, give everything back at once."""
-        if self._stop.is_set():
-            self._stop_now.set()
+        if self._signal is None:
+            self._loop.call_later(self._settings.grace, self._give_up.set)
+        else:
+            self._give_up.set()
         self._signal = signal
-        self._stop.set()
-        self._wake.set()
-        self._due.set()
+        self.drain()
         log.info(
             "stop.requested", signal=signal.name, running=len(self._slots.running), waiting=len(self._waiting)
         )
 
+    def drain(self) -> None:
+        """Claim nothing more and finish what runs, however long it takes; a later stop still cuts it short."""
+        if self._report.phase is not Phase.QUIET:
+            self._report.phase = Phase.STOPPING
+        self._stop.set()
+        self._reading.stop()
+
     def change_plan(self, plan: QueuePlan) -> None:
         """Claim by these settings from the next read on."""
+        self._report.expect([plan])
         for pace in self._paces:
             if pace.plan.queue == plan.queue:
                 pace.plan = plan
@@ -98,97 +104,64 @@ class Consumer:
     async def run(self) -> int:
         """Consume until `request_stop`. Return 0 after a clean end, 1 after a fault, else 128 + signal."""
         self._renewal.start()
-        reading = asyncio.create_task(self._read_on(), name="reading")
+        self._report.phase = Phase.CONSUMING
+        reading = asyncio.create_task(self._reading.run(), name="reading")
         settling = asyncio.create_task(self._settler.run(), name="settling")
         stopped = asyncio.create_task(self._stop.wait(), name="stopped")
         listening = asyncio.create_task(self._listen(), name="listening")
-        listening.add_done_callback(_say_crashed)  # and go on: polling needs no listener
+        listening.add_done_callback(say_crashed)  # and go on: polling needs no listener
         try:
             await asyncio.wait({reading, settling, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            self._stop.set()
-            self._wake.set()
-            self._due.set()
+            self.drain()
+            if failed(reading) or failed(settling):
+                self._loop.call_later(self._settings.grace, self._give_up.set)
             listening.cancel()
             forced = not await self._finish_running(reading)
             settled = await self._settle_rest(settling)
+            unsettled = self._settler.pending  # now: what is on its way counts
         finally:
             for task in (reading, settling, stopped, listening):
                 task.cancel()
             await asyncio.to_thread(self._renewal.stop)
-        faults = [task for task in (reading, settling) if _failed(task)]
+        faults = [task for task in (reading, settling) if failed(task)]
         for task in faults:
-            _say_crashed(task)
+            say_crashed(task)
         code = 128 + self._signal if forced and self._signal else int(bool(faults) or not settled or forced)
-        log.info("consumer.stopped", exit_code=code, forced=forced, unsettled=self._settler.pending)
+        log.info("consumer.stopped", exit_code=code, forced=forced, unsettled=unsettled)
         return code
 
     #
     # --------------------------------------------------------------------------------------------------------
     # reading
 
-    async def _read_on(self) -> None:
-        """Read each queue when it is due, until the stop; one queue's failure doesn't stop the others."""
-        while not self._stop.is_set():
-            self._wake.clear()
-            self._due.clear()
-            self._low_water = 0
-            self._give_back_overdue()
-            for pace in self._paces:
-                if not self._stop.is_set() and pace.next_at <= self._now() and (qty := self._qty(pace.plan)):
-                    await self._claim(pace, qty)
-            self._paces.append(self._paces.pop(0))  # another queue is first in the next round
-            await self._until_due()
-
-    async def _until_due(self) -> None:
-        with_room = [pace.next_at for pace in self._paces if self._qty(pace.plan)]
-        if not with_room:
-            await self._wait(self._wake, min(LONGEST_WAIT, *(pace.plan.vt / 6 for pace in self._paces)))
-            return
-        seconds = min(with_room) - self._now()
-        if seconds > 0 and not self._stop.is_set():
-            await self._wait(self._due, min(seconds, LONGEST_WAIT))
-
-    def _rung(self, queue: str) -> None:
-        """Read a queue at once, since a sender says so."""
-        for pace in self._paces:
-            if pace.plan.queue == queue:
-                pace.rung(self._now())
-        self._due.set()
+    def begin_round(self) -> None:
+        """Before each round of reads."""
+        self._report.turned()
+        self._low_water = 0
+        self._give_back_overdue()
 
     async def _listen(self) -> None:
         if self._doors.listener is not None:
-            await self._doors.listener.listen([plan.queue for plan in self.plans], self._rung)
+            await self._doors.listener.listen([plan.queue for plan in self.plans], self._reading.rung)
 
-    def _qty(self, plan: QueuePlan) -> int:
-        prefetch = intake.prefetch_limit(plan, self._slots.concurrency, self._slots.typical_seconds())
+    def room_for(self, plan: QueuePlan, reserved: int) -> int | None:
+        """Say how many messages of a queue to claim, when so many were asked for that have not come yet."""
+        if self._settler.pending_of(plan.queue) > intake.BATCHES_UNSETTLED * plan.batch:
+            return None
+        a_slot_takes = self._execution.a_slot_takes(plan.queue)
+        at_once = self._slots.concurrency * a_slot_takes
+        prefetch = intake.prefetch_limit(plan, at_once, self._slots.typical_seconds())
         self._low_water = max(self._low_water, prefetch // 2)
         return intake.read_qty(
             plan,
-            free=self._slots.free,
-            waiting=len(self._waiting),
+            free=self._slots.free * a_slot_takes,
+            waiting=len(self._waiting) + reserved,
             prefetch=prefetch,
-            unsettled=self._settler.pending,
         )
 
-    async def _claim(self, pace: Pace, qty: int) -> None:
-        plan, asked_at = pace.plan, self._now()
-        awaited = self._doors.hears()
-        call = read(plan, qty, self._settings.holder, wait=self._settings.poll_max + 1 if awaited else None)
-        pace.begin()
-        try:
-            messages = await self._doors.work.run(call)
-        except PgQueueError as error:
-            pace.failed(self._now())
-            if pace.trouble.is_news:
-                log.warning("read.failed", queue=plan.queue, error=str(error), failures=pace.trouble.failures)
-            return
-        if pace.trouble.over():
-            log.info("read.resumed", queue=plan.queue)
-        if not messages:
-            pace.empty(self._now(), awaited=awaited)
-            return
-        pace.claimed(self._now())
-        self._waiting.extend(Held(plan, message, asked_at, asked_at + plan.vt) for message in messages)
+    def take_in(self, claimed: Sequence[Held]) -> None:
+        """Take what a read brought."""
+        self._waiting.extend(claimed)
         self._hand_out()
 
     def _give_back_overdue(self) -> None:
@@ -215,14 +188,29 @@ class Consumer:
             prepared = self._execution.prepare(held)
             if isinstance(prepared, Verdict):
                 self._settler.add(held, prepared)
-            else:
-                self._slots.start(prepared)
+                continue
+            if isinstance(prepared, Batch):
+                self._fill(prepared)
+            self._slots.start(prepared)
 
-    def _ended(self, held: Held, verdict: Verdict) -> None:
-        self._settler.add(held, verdict)
+    def _fill(self, batch: Batch) -> None:
+        """Let what waits behind a batch's first message join it; what doesn't fit begins the next one."""
+        now, waiting = self._now(), self._waiting
+        while waiting and batch.wants(waiting[0]) and not intake.is_overdue(waiting[0], now):
+            batch.members.append(waiting.popleft())
+
+    def _ended(self, ends: Sequence[tuple[Held, Verdict]]) -> None:
+        for held, verdict in ends:
+            self._report.ended(held, verdict.verb)
+            self._settler.add(held, verdict)
         self._hand_out()
         if len(self._waiting) <= self._low_water:
-            self._wake.set()
+            self._reading.room_came()
+
+    def _finished(self, group: Sequence[Ended], verb: Verb, *, settled: bool) -> None:
+        self._report.finished([ended.held for ended in group], verb, settled=settled)
+        if settled:
+            self._reading.settled(group[0].held.plan.queue)
 
     def _give_back(self, unstarted: Sequence[Held] | deque[Held]) -> None:
         for held in unstarted:
@@ -238,8 +226,8 @@ class Consumer:
         """Let handlers finish within `grace`. Return False when some were given up and released."""
         self._hand_out()
         ends = asyncio.create_task(self._all_quiet(reading))
-        hurry = asyncio.create_task(self._stop_now.wait())
-        await asyncio.wait({ends, hurry}, timeout=self._settings.grace, return_when=asyncio.FIRST_COMPLETED)
+        hurry = asyncio.create_task(self._give_up.wait())
+        await asyncio.wait({ends, hurry}, return_when=asyncio.FIRST_COMPLETED)
         clean = ends.done()
         for task in (ends, hurry):
             task.cancel()
@@ -251,11 +239,14 @@ class Consumer:
                 messages=len(given_up),
                 msg_ids=[h.message.msg_id for h in given_up][:100],
             )
-            self._give_back([held for held in given_up if not held.acked and not held.lost])
+            self._give_back([held for held in given_up if not (held.acked or held.lost or held.outlived)])
         return clean
 
     async def _all_quiet(self, reading: asyncio.Task[None]) -> None:
+        await asyncio.wait({reading}, timeout=LAST_READ_SECONDS)
+        reading.cancel()  # it hangs: what it may bring all the same comes back after vt
         await asyncio.wait({reading})
+        self._report.phase = Phase.QUIET
         await self._slots.idle()
 
     async def _settle_rest(self, settling: asyncio.Task[None]) -> bool:
@@ -264,12 +255,3 @@ class Consumer:
         settled = rest.done()
         rest.cancel()
         return settled
-
-
-def _failed(task: asyncio.Task[None]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is not None
-
-
-def _say_crashed(task: asyncio.Task[None]) -> None:
-    if _failed(task):
-        log.error("consumer.crashed", part=task.get_name(), exc_info=task.exception())

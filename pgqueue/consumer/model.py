@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from pgqueue.call import Call
 from pgqueue.message.model import Message
-from pgqueue.queue.model import Backoff
+from pgqueue.queue.model import Backoff, Pause
 from pgqueue.task.context import Transaction
 
 T = TypeVar("T")
@@ -30,9 +30,11 @@ class RenewalRunner(Protocol):
 
 
 class TransactionSource(Protocol):
-    """What opens the transactions of `ctx.tx()`: `Transactions` of the database room."""
+    """What opens the transactions of `ctx.tx()` and `ctx.once()`: `Transactions` of the database room."""
 
     def ending_with(self, last: Call[Any], /) -> Transaction: ...
+
+    def beginning_with(self, first: Call[bool], /) -> Transaction: ...
 
 
 class Listener(Protocol):
@@ -74,6 +76,11 @@ class QueuePlan:
     batch: int
     archive: bool
     ack_async: bool
+    weight: int = 1
+    limited: bool = False  # by max_in_flight or max_in_flight_per_key
+    paused: Pause | None = None
+    repark_seconds: float = 300.0
+    hard_cap: int = 10  # the queue's own, as SQL has it: what a process overrides doesn't move it
 
 
 class Verb(StrEnum):
@@ -103,7 +110,8 @@ class Held:
 
     Written by the loop, by the thread of its handler and by the renewal thread; each field has one writer at
     a time. `lost`: the server answered stale or gone. `outlived`: the handler ran longer than health_stale,
-    renewal ended. `acked`: ctx.tx committed the ack. `in_doubt`: the answer to that commit was lost.
+    renewal ended. `acked`: ctx.tx committed the ack. `in_doubt`: the answer to that commit was lost. `row`: its place
+    in the record that the supervisor reads, 0 for none. `in_block`: a transaction of ctx is open.
     """
 
     plan: QueuePlan
@@ -116,6 +124,8 @@ class Held:
     outlived: bool = False
     acked: bool = False
     in_doubt: bool = False
+    row: int = 0
+    in_block: bool = False
 
     @property
     def attempt(self) -> int:

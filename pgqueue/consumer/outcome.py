@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pgqueue.consumer.failure import describe
 from pgqueue.consumer.model import Held, QueuePlan, Verb, Verdict
+from pgqueue.consumer.redaction import conceal
 from pgqueue.message.model import Message
-from pgqueue.message.rules import backoff_delay
+from pgqueue.message.rules import backoff_delay, clean_error
 from pgqueue.queue.model import Backoff
-from pgqueue.task.answer import Bury, Release, Retry
+from pgqueue.task.answer import Answer, Bury, Release, Retry
+from pgqueue.task.poison import Handled, Hopeless, PoisonAnswer, TryLater
 
 FREE_RELEASES = 10
 RELEASE_PAUSE = 2.0
@@ -27,10 +30,10 @@ def answered(held: Held, answer: object, backoff: Backoff | None, chance: Chance
     """Judge what a handler returned. Anything that isn't Retry, Bury or Release means done."""
     match answer:
         case Bury():
-            return Verdict(Verb.BURY, reason=answer.reason, error=answer.error)
+            return Verdict(Verb.BURY, reason=answer.reason, error=_concealed(answer.error))
         case Retry():
             delay = _backoff(held, backoff, chance) if answer.delay is None else answer.delay
-            return Verdict(Verb.RETRY, delay=delay, error=answer.reason)
+            return Verdict(Verb.RETRY, delay=delay, error=_concealed(answer.reason))
         case Release():
             return _give_back(held.message)
         case _:
@@ -39,11 +42,43 @@ def answered(held: Held, answer: object, backoff: Backoff | None, chance: Chance
 
 def raised(held: Held, error: BaseException, backoff: Backoff | None, chance: Chance) -> Verdict:
     """Judge what a handler raised. An answer counts as given; everything else is a failure, tried again."""
-    if isinstance(error, (Retry, Bury, Release)):
+    if isinstance(error, Answer):
         return answered(held, error, backoff, chance)
     if isinstance(error, KeyboardInterrupt):
         return RELEASE
-    return Verdict(Verb.RETRY, delay=_backoff(held, backoff, chance), error=describe(error))
+    return failed(held, describe(error), backoff, chance)
+
+
+def failed(held: Held, error: str, backoff: Backoff | None, chance: Chance) -> Verdict:
+    """Try again after the backoff, with the error kept."""
+    return Verdict(Verb.RETRY, delay=_backoff(held, backoff, chance), error=error)
+
+
+def batch_answered(
+    members: Sequence[Held], answer: Any, backoff: Backoff | None, chance: Chance
+) -> list[Verdict]:
+    """Judge what a batch handler returned: one answer for all, or a list or dict (by msg_id) that holds some.
+
+    Raises TypeError for answers that don't fit the batch: to take them for done would lose messages.
+    """
+    if isinstance(answer, Answer):
+        return [answered(held, answer, backoff, chance) for held in members]
+    singly: Sequence[Any]
+    if isinstance(answer, Mapping) and any(map(_is_answer, answer.values())):
+        if strangers := answer.keys() - {held.message.msg_id for held in members}:
+            raise TypeError(f"the handler answered for {len(strangers)} messages that aren't in the batch")
+        singly = [answer.get(held.message.msg_id) for held in members]
+    elif isinstance(answer, (list, tuple)) and any(map(_is_answer, answer)):
+        if len(answer) != len(members):
+            raise TypeError(f"the handler returned {len(answer)} answers for {len(members)} messages")
+        singly = answer
+    else:
+        return [done(held.plan) for held in members]
+    if wrong := [one for one in singly if _is_answer(one) and not isinstance(one, Answer)]:
+        raise TypeError(
+            f"the handler answered with {wrong[0]!r}, not with Retry(...), Bury(...) or Release()"
+        )
+    return [answered(held, one, backoff, chance) for held, one in zip(members, singly, strict=True)]
 
 
 def done(plan: QueuePlan) -> Verdict:
@@ -53,7 +88,7 @@ def done(plan: QueuePlan) -> Verdict:
 
 def malformed(why: str) -> Verdict:
     """The payload can't be handled by anybody, ever."""
-    return Verdict(Verb.BURY, reason="malformed", error=why)
+    return Verdict(Verb.BURY, reason="malformed", error=clean_error(why))
 
 
 def unknown(message: Message, plan: QueuePlan, why: str) -> Verdict:
@@ -73,17 +108,43 @@ def is_poison(held: Held) -> bool:
     return held.attempt > held.plan.max_reads
 
 
-def poison(held: Held) -> Verdict:
-    """The message has used up its reads."""
-    return Verdict(
-        Verb.BURY, reason="poison", error=f"read {held.attempt} times, allowed are {held.plan.max_reads}"
-    )
+def poison(*, unidentified: bool = False) -> Verdict:
+    """Nobody is to be asked about a message that has used up its reads. The last error stays with it.
+
+    `unidentified`: there is a hook, but what the message is about can't be found, so waiting can't help.
+    """
+    return Verdict(Verb.BURY, reason="unidentified" if unidentified else "poison")
+
+
+def decided(held: Held, answer: PoisonAnswer) -> Verdict:
+    """Judge what a poison hook said. Asked for the last time, later means never: the next read is the hard cap's."""
+    match answer:
+        case Handled():
+            return Verdict(Verb.BURY, reason="handled")
+        case TryLater() if held.attempt < held.plan.hard_cap:
+            return Verdict(
+                Verb.RETRY, delay=held.plan.repark_seconds if answer.delay is None else answer.delay
+            )
+        case Hopeless():
+            return Verdict(Verb.BURY, reason="hopeless")
+        case _:
+            return Verdict(Verb.BURY, reason="unconfirmed")
 
 
 def _give_back(message: Message) -> Verdict:
     if message.release_ct >= FREE_RELEASES:
         return Verdict(Verb.RETRY, delay=RELEASE_PAUSE, error=f"released more than {FREE_RELEASES} times")
     return Verdict(Verb.RELEASE, delay=RELEASE_PAUSE)
+
+
+def _is_answer(value: Any) -> bool:
+    """Tell whether this is meant as an answer, also where it is one that can't be given here."""
+    kind = value if isinstance(value, type) else type(value)
+    return issubclass(kind, (Answer, PoisonAnswer))
+
+
+def _concealed(text: str | None) -> str | None:
+    return None if text is None else conceal(text)
 
 
 def _backoff(held: Held, own: Backoff | None, chance: Chance) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pgqueue.consumer.model import QueuePlan
 from pgqueue.errors import ConfigurationError
-from pgqueue.queue.model import QueueSettings
+from pgqueue.queue.model import Pause, QueueSettings
 
 LARGEST_CONCURRENCY = 1_000
 LARGEST_BATCH = 1_000
@@ -35,13 +35,14 @@ class ProcessSettings:
     poll: float = 0.1
     poll_max: float = 2.0
     grace: float = 25.0
+    call_timeout: float = 10.0
     holder: str = "consumer"
 
     def __post_init__(self) -> None:
         """Check each, and those that depend on each other."""
         if not 1 <= self.concurrency <= LARGEST_CONCURRENCY:
             raise _bad("concurrency", self.concurrency, f"1 to {LARGEST_CONCURRENCY}")
-        for name in ("poll", "poll_max"):
+        for name in ("poll", "poll_max", "call_timeout"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise _bad(name, getattr(self, name), "seconds over 0")
         if self.poll_max < self.poll:
@@ -57,7 +58,9 @@ def check_overrides(overrides: Overrides) -> None:
     make_plan("", alone, overrides)
 
 
-def make_plan(queue: str, settings: QueueSettings, overrides: Overrides) -> QueuePlan:
+def make_plan(
+    queue: str, settings: QueueSettings, overrides: Overrides, *, weight: int = 1, paused: Pause | None = None
+) -> QueuePlan:
     """Combine a queue's settings with this process's. Raises ConfigurationError naming the bad one."""
     values = {name: given.value for name, given in overrides.items()}
     plan = QueuePlan(
@@ -70,6 +73,11 @@ def make_plan(queue: str, settings: QueueSettings, overrides: Overrides) -> Queu
         batch=values.get("batch", settings.batch),
         archive=values.get("archive", settings.archive),
         ack_async=settings.ack_commit == "async",
+        weight=weight,
+        limited=settings.max_in_flight > 0 or settings.max_in_flight_per_key > 0,
+        paused=paused,
+        repark_seconds=settings.repark_seconds,
+        hard_cap=settings.max_reads + settings.repark_budget,
     )
     _check(plan)
     return plan

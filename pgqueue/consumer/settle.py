@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pgqueue.consumer import calls
-from pgqueue.consumer.backing_off import Trouble
+from pgqueue.consumer.backing_off import Trouble, is_of_the_server
 from pgqueue.consumer.model import Held, QueuePlan, Runner, Verb, Verdict
-from pgqueue.errors import InDoubt, PgQueueError, QueueNotFound, Unavailable
+from pgqueue.errors import PgQueueError, QueueNotFound
 from pgqueue.log import get_logger
 from pgqueue.message.model import Outcome
 
@@ -31,13 +32,19 @@ class Ended:
     tries: int = 0
 
 
+class Finished(Protocol):
+    """Hears of messages that need nothing more: `settled` by the database, or given up."""
+
+    def __call__(self, group: Sequence[Ended], verb: Verb, /, *, settled: bool) -> None: ...
+
+
 class Settler:
     """Gathers verdicts and settles them, one call at a time, in the order queue by queue and verb by verb."""
 
     def __init__(
         self,
         runner: Runner,
-        settled: Callable[[], None] = lambda: None,
+        finished: Finished = lambda *_, **__: None,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -48,7 +55,7 @@ class Settler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._trouble = Trouble(chance)
-        self._settled = settled
+        self._finished = finished
         self._pause = pause
         self._retry_in = 0.0
 
@@ -97,17 +104,19 @@ class Settler:
         pairs = [(ended.held, ended.verdict) for ended in group]
         try:
             outcomes = await self._runner.run(calls.settle(plan, verb, pairs))
-        except (Unavailable, InDoubt) as error:
+        except QueueNotFound as error:
+            _report_dropped(plan, verb, len(group), error)
+            self._finished(group, verb, settled=False)
+        except PgQueueError as error:
+            if not is_of_the_server(error):
+                await self._refused(plan, verb, group, error)
+                return
             self._waiting.extend(group)
             self._retry_in = self._trouble.seen()
             log.warning("settle.failed", queue=plan.queue, verb=verb, messages=len(group), error=str(error))
-        except QueueNotFound as error:
-            _report_dropped(plan, verb, len(group), error)
-        except PgQueueError as error:
-            await self._refused(plan, verb, group, error)
         else:
             self._trouble.over()
-            self._settled()
+            self._finished(group, verb, settled=True)
             _note_lost(plan, verb, group, outcomes)
 
     async def _refused(self, plan: QueuePlan, verb: Verb, group: list[Ended], error: PgQueueError) -> None:
@@ -122,6 +131,8 @@ class Settler:
         if again:
             self._waiting.append(ended)
             self._retry_in = self._trouble.seen()
+        else:
+            self._finished([ended], verb, settled=False)
         log.error(
             "settle.failed",
             queue=plan.queue,

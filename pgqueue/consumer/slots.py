@@ -7,9 +7,11 @@ import contextvars
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from pgqueue.consumer.execution import Execution, Job
+from pgqueue.consumer.execution import Execution
+from pgqueue.consumer.forked import leave_if_forked
+from pgqueue.consumer.job import Work
 from pgqueue.consumer.lease import Renewal
 from pgqueue.consumer.model import Clock, Held, Verdict
 from pgqueue.consumer.threads import HandlerThreads
@@ -25,17 +27,19 @@ class Slots:
         concurrency: int,
         execution: Execution,
         renewal: Renewal,
-        ended: Callable[[Held, Verdict], None],
+        ended: Callable[[Sequence[tuple[Held, Verdict]]], None],
         now: Clock = time.monotonic,
+        started: Callable[[Held], None] = lambda _: None,
     ) -> None:
         self.concurrency = concurrency
         self._execution, self._renewal, self._ended, self._now = execution, renewal, ended, now
-        self._running: dict[int, Job] = {}  # in the order of their start
+        self._started = started
+        self._running: dict[int, Work] = {}  # in the order of their start
         self._threads = HandlerThreads(concurrency)
-        self._finished: deque[tuple[Job, Verdict]] = deque()
+        self._finished: deque[tuple[Work, Sequence[Verdict]]] = deque()
         self._collecting = False
         self._loop = asyncio.get_running_loop()
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._jobs: asyncio.Queue[Work] = asyncio.Queue()
         self._workers: set[asyncio.Task[None]] = set()
         self._clean = contextvars.copy_context()
         self._idle = asyncio.Event()
@@ -50,7 +54,7 @@ class Slots:
     @property
     def running(self) -> list[Held]:
         """What is being handled, oldest first."""
-        return [job.held for job in self._running.values()]
+        return [held for job in self._running.values() for held in job.members]
 
     def typical_seconds(self) -> float | None:
         """Say how long a handler takes: the running average, or what half of the slots took already.
@@ -62,13 +66,16 @@ class Slots:
             return self._average
         return max(self._average, self._now() - middle.held.started_at)
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Work) -> None:
         """Run a job; there must be a free slot."""
-        job.held.started_at = self._now()
+        now = self._now()
         self._running[id(job)] = job
         self._idle.clear()
-        self._renewal.add(job.held)
-        if not job.handler.is_async:
+        for held in job.members:
+            held.started_at = now
+            self._renewal.add(held)
+            self._started(held)  # before any of it runs: a death must not find it unstarted
+        if not job.is_async:
             self._threads.submit(lambda: self._run_in_thread(job))
             return
         self._jobs.put_nowait(job)
@@ -87,9 +94,10 @@ class Slots:
         if self._workers:
             await asyncio.wait(self._workers, timeout=patience)
 
-    def _run_in_thread(self, job: Job) -> None:
-        verdict = self._execution.run(job)
-        self._finished.append((job, verdict))
+    def _run_in_thread(self, job: Work) -> None:
+        verdicts = self._execution.ends(job)
+        leave_if_forked()
+        self._finished.append((job, verdicts))
         if not self._collecting:  # one wake-up of the loop for all that end until it looks
             self._collecting = True
             try:
@@ -111,20 +119,22 @@ class Slots:
         clean = contextvars.copy_context()
         while not self._stopping:
             job = await self._jobs.get()
-            verdict = await self._execution.run_async(job, stopping=lambda: self._stopping)
-            self._end(job, verdict)
+            verdicts = await self._execution.ends_async(job, stopping=lambda: self._stopping)
+            leave_if_forked()
+            self._end(job, verdicts)
             # What a handler leaves in its context must not reach the next message: a fresh worker takes over.
             if contextvars.copy_context() != clean:
                 self._add_worker()
                 return
 
-    def _end(self, job: Job, verdict: Verdict) -> None:
+    def _end(self, job: Work, verdicts: Sequence[Verdict]) -> None:
         del self._running[id(job)]
-        self._renewal.remove(job.held)
+        for held in job.members:
+            self._renewal.remove(held)
         started_at = job.held.started_at
         if started_at is not None:
             took = self._now() - started_at
             self._average = took if self._average is None else self._average + WEIGHT * (took - self._average)
         if not self._running:
             self._idle.set()
-        self._ended(job.held, verdict)
+        self._ended(list(zip(job.members, verdicts, strict=True)))

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.loop import Consumer
 from pgqueue.consumer.model import QueuePlan, Runner
 from pgqueue.consumer.settings import Overrides, make_plan
-from pgqueue.errors import ConfigurationError, InDoubt, PgQueueError, QueueNotFound, Unavailable
+from pgqueue.errors import (
+    ConfigurationError,
+    InDoubt,
+    PermissionDenied,
+    PgQueueError,
+    QueueNotFound,
+    Unavailable,
+)
 from pgqueue.log import get_logger
 from pgqueue.queue import calls
 from pgqueue.queue.rules import check_name
@@ -22,19 +31,50 @@ log = get_logger("pgqueue.consumer")
 REFRESH_SECONDS = 5.0
 
 
-def check_queues(queues: Sequence[str]) -> list[str]:
-    """Return the queues to consume, each once, in the order given."""
-    return [check_name(queue) for queue in dict.fromkeys(queues)]
+LARGEST_WEIGHT = 1_000
 
 
-def check_app(app: App, queues: Sequence[str]) -> None:
+class Wanted(NamedTuple):
+    """A queue to consume, and its share beside the others: with all busy, messages are claimed in proportion."""
+
+    queue: str
+    weight: int = 1
+
+
+def check_queues(words: Iterable[str]) -> list[Wanted]:
+    """Read `orders`, `orders:3` and `orders:3,mails`; return each queue once, in the order given.
+
+    An empty name, as a variable that is not set leaves it, is dropped with a warning. Raises: InvalidInput for a bad name,
+    ConfigurationError for a bad weight, for two weights of one queue, and where no name is left.
+    """
+    found: dict[str, Wanted] = {}
+    for word in [part.strip() for given in words for part in given.split(",")]:
+        if not word:
+            log.warning("argument.ignored", argument="QUEUE", why="the name is empty")
+            continue
+        name, colon, weight = word.partition(":")
+        wanted = Wanted(check_name(name), _check_weight(name, weight) if colon else 1)
+        before = found.setdefault(name, wanted)
+        if before != wanted:
+            raise ConfigurationError(
+                f"queue {name} is named with weight {before.weight} and with weight {wanted.weight}",
+                cure="Name it once.",
+            )
+    if not found:
+        raise ConfigurationError(
+            "no queue is named", cure="Name one: pgqueue consume orders --app shop.tasks:app"
+        )
+    return list(found.values())
+
+
+def check_app(app: App, queues: Iterable[Wanted]) -> None:
     """Refuse an app that would find every message of a queue unknown."""
     if not app.tasks and not app.plain:
         raise ConfigurationError(
             "the app has no handler: every message would be buried as unknown",
             cure='Register one with @app.task("name", queue="...") in a module that --app imports.',
         )
-    for queue in queues:
+    for queue, _ in queues:
         if not app.serves(queue):
             raise ConfigurationError(
                 f"the app has no handler for queue {queue}; registered are {describe(app)}",
@@ -50,7 +90,7 @@ def describe(app: App) -> str:
 
 async def load_plans(
     runner: Runner,
-    queues: Sequence[str],
+    queues: Sequence[Wanted],
     overrides: Overrides,
     *,
     fail_fast: bool = False,
@@ -62,8 +102,8 @@ async def load_plans(
     while True:
         try:
             await runner.run(check_schema())
-            return [make_plan(queue, await runner.run(calls.settings(queue)), overrides) for queue in queues]
-        except QueueNotFound as error:
+            plans = [await _load(runner, wanted, overrides) for wanted in queues]
+        except (QueueNotFound, PermissionDenied) as error:
             raise ConfigurationError(error.message, cure=error.cure) from error
         except (Unavailable, InDoubt) as error:
             if fail_fast:
@@ -72,6 +112,10 @@ async def load_plans(
             if trouble.is_news:
                 log.warning("connect.failed", role="consumer", error=str(error), attempt=trouble.failures)
             await pause(delay)
+        else:
+            for plan in plans:
+                _say_paused(plan)
+            return plans
 
 
 async def keep_plans_fresh(
@@ -80,22 +124,69 @@ async def keep_plans_fresh(
     overrides: Overrides,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
-    """See changed settings of the queues within seconds; cancel it at the end."""
+    """See changed settings and pauses of the queues within seconds; cancel it at the end.
+
+    One queue whose answer doesn't come keeps the others waiting for the time-out of a call, no longer.
+    """
+    refused: dict[str, str] = {}
     while True:
         await pause(REFRESH_SECONDS)
         for plan in consumer.plans:
-            await refresh(consumer, runner, plan, overrides)
+            error = await refresh(consumer, runner, plan, overrides)
+            if error and refused.get(plan.queue) != error:  # once, not every few seconds
+                log.warning("settings.refused", queue=plan.queue, error=error)
+            refused[plan.queue] = error
 
 
-async def refresh(consumer: Consumer, runner: Runner, plan: QueuePlan, overrides: Overrides) -> None:
-    """Take over the settings of one queue; what can't be read or used leaves the plan as it is."""
+async def refresh(consumer: Consumer, runner: Runner, plan: QueuePlan, overrides: Overrides) -> str:
+    """Take over the settings of one queue; what can't be read or used leaves the plan as it is. Return why it can't be used.
+
+    A queue that was dropped, and a database that is away, are no fault of the settings: the reads say so.
+    """
     try:
-        fresh = make_plan(plan.queue, await runner.run(calls.settings(plan.queue)), overrides)
-    except (Unavailable, InDoubt):
-        return  # the read that fails too says so
+        fresh = await _load(runner, Wanted(plan.queue, plan.weight), overrides)
+    except (Unavailable, InDoubt, QueueNotFound):
+        return ""
     except PgQueueError as error:
-        log.warning("settings.refused", queue=plan.queue, error=str(error))
-        return
+        return str(error)
     if fresh != plan:
         consumer.change_plan(fresh)
+    if replace(fresh, paused=plan.paused) != plan:
         log.info("settings.changed", queue=plan.queue, before=repr(plan), after=repr(fresh))
+    if fresh.paused is None and plan.paused is not None:
+        log.info("queue.resumed", queue=plan.queue)
+    elif fresh.paused != plan.paused:
+        _say_paused(fresh)
+    return ""
+
+
+async def _load(runner: Runner, wanted: Wanted, overrides: Overrides) -> QueuePlan:
+    state = await runner.run(calls.state(wanted.queue))
+    return make_plan(wanted.queue, state.settings, overrides, weight=wanted.weight, paused=state.paused)
+
+
+def _say_paused(plan: QueuePlan) -> None:
+    if plan.paused is not None:
+        by, why, at, until = plan.paused
+        log.warning(
+            "queue.paused",
+            queue=plan.queue,
+            by=by,
+            why=why,
+            at=str(at),
+            until=None if until is None else str(until),
+        )
+
+
+def _check_weight(queue: str, weight: str) -> int:
+    if not (
+        weight.isascii()
+        and weight.isdigit()
+        and len(weight) <= len(str(LARGEST_WEIGHT))
+        and 1 <= int(weight) <= LARGEST_WEIGHT
+    ):
+        raise ConfigurationError(
+            f"the weight of queue {queue} can't be {weight!a}",
+            cure=f"Give a whole number from 1 to {LARGEST_WEIGHT}: {queue}:3 claims thrice as much as a queue of weight 1.",
+        )
+    return int(weight)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from pgqueue.consumer.backing_off import Trouble, is_of_the_server
 from pgqueue.consumer.loop import Consumer
 from pgqueue.consumer.model import Runner
 from pgqueue.errors import PgQueueError
@@ -25,12 +26,19 @@ async def keep_queues_small(
 ) -> None:
     """Take a step of upkeep of each queue about every second; cancel it at the end.
 
-    Nothing waits for it, so a failure is no more than a line in the log: the reads say what is wrong.
+    Nothing waits for it, so a failure is no more than a line in the log: the reads say what is wrong. A server in trouble
+    is left alone for longer.
     """
+    trouble, longer = Trouble(chance), 0.0
     while True:
-        await pause(UPKEEP_SECONDS * (0.75 + chance() / 2))
+        await pause(UPKEEP_SECONDS * (0.75 + chance() / 2) + longer)
+        in_trouble = False
         for plan in consumer.plans:
             try:
                 await runner.run(calls.maintain(plan.queue))
             except PgQueueError as error:
+                in_trouble = in_trouble or is_of_the_server(error)
                 log.debug("upkeep.failed", queue=plan.queue, error=str(error))
+        longer = trouble.seen() if in_trouble else 0.0
+        if not in_trouble:
+            trouble.over()

@@ -1,8 +1,12 @@
-"""Opens connections: three attempts, 0.5 s doubling, at most 5 s apart; sync and async."""
+"""Opens connections: three attempts, 0.5 s doubling, at most 5 s apart; sync and async.
+
+A program that waits for its database tries for ever: a door's failures are logged once, then once a minute.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import psycopg
@@ -28,7 +32,9 @@ from pgqueue.log import get_logger
 from pgqueue.settings import DIRECT_DSN_VARIABLE, mask
 
 CONNECT_ATTEMPTS = 3
+SAY_AGAIN_AFTER = 60.0
 _log = get_logger("pgqueue.db")
+_said_at: dict[Door, float] = {}  # doors that fail, until they open again
 
 
 def open_connection(door: Door, deadline: float) -> BoundedConnection:
@@ -50,10 +56,13 @@ def open_connection(door: Door, deadline: float) -> BoundedConnection:
             raise
         return connection
 
+    tries = _Tries(door)
     try:
-        return Retrying(**_policy(door, CONNECT_ATTEMPTS))(attempt)
+        connection: BoundedConnection = Retrying(**tries.policy(CONNECT_ATTEMPTS))(attempt)
     except (psycopg.Error, DeadlinePassed) as error:
-        raise _unreachable(door, error) from None
+        raise tries.unreachable(error) from None
+    _said_at.pop(door, None)
+    return connection
 
 
 async def open_async_connection(
@@ -74,10 +83,13 @@ async def open_async_connection(
             raise
         return connection
 
+    tries = _Tries(door)
     try:
-        return await AsyncRetrying(**_policy(door, attempts))(attempt)
+        connection: AsyncBoundedConnection = await AsyncRetrying(**tries.policy(attempts))(attempt)
     except (psycopg.Error, DeadlinePassed) as error:
-        raise _unreachable(door, error) from None
+        raise tries.unreachable(error) from None
+    _said_at.pop(door, None)
+    return connection
 
 
 def _options(door: Door, deadline: float) -> dict[str, Any]:
@@ -86,33 +98,46 @@ def _options(door: Door, deadline: float) -> dict[str, Any]:
     return {**door.options, "connect_timeout": max(1, round(limit))}
 
 
-def _policy(door: Door, attempts: int) -> dict[str, Any]:
-    return {
-        "stop": stop_after_attempt(attempts),
-        "wait": wait_exponential(multiplier=0.5, max=5),
-        "retry": retry_if_exception_type(psycopg.OperationalError),
-        "before_sleep": lambda state: _say_failed(door, state),
-        "reraise": True,
-    }
+class _Tries:
+    """The attempts of one opening: how they are paced, what is logged, and what it all comes to."""
 
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._is_news = time.monotonic() - _said_at.get(door, -SAY_AGAIN_AFTER) >= SAY_AGAIN_AFTER
+        self._last: BaseException | None = None
 
-def _say_failed(door: Door, state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    _log.warning(
-        "connect.failed",
-        role=door.role,
-        target=door.dsn.display,
-        error=_first_line(error),
-        attempt=state.attempt_number,
-    )
+    def policy(self, attempts: int) -> dict[str, Any]:
+        return {
+            "stop": stop_after_attempt(attempts),
+            "wait": wait_exponential(multiplier=0.5, max=5),
+            "retry": retry_if_exception_type(psycopg.OperationalError),
+            "before_sleep": self._failed,
+            "reraise": True,
+        }
 
+    def unreachable(self, error: BaseException) -> Unavailable:
+        """Name the reason: what the last attempt met, also where there was no time for another one."""
+        if isinstance(error, DeadlinePassed):
+            why = "no time left" if self._last is None else _first_line(self._last)
+        else:
+            why = _first_line(error)
+        return Unavailable(
+            f"can't connect to {self._door.dsn.display} (from {self._door.dsn.source}): {why}",
+            cure="Check that Postgres runs there and that user, password and database are right.",
+        )
 
-def _unreachable(door: Door, error: BaseException) -> Unavailable:
-    why = "no time left" if isinstance(error, DeadlinePassed) else _first_line(error)
-    return Unavailable(
-        f"can't connect to {door.dsn.display} (from {door.dsn.source}): {why}",
-        cure="Check that Postgres runs there and that user, password and database are right.",
-    )
+    def _failed(self, state: RetryCallState) -> None:
+        self._last = state.outcome.exception() if state.outcome else None
+        if not self._is_news:
+            return
+        _said_at[self._door] = time.monotonic()
+        _log.warning(
+            "connect.failed",
+            role=self._door.role,
+            target=self._door.dsn.display,
+            error=_first_line(self._last),
+            attempt=state.attempt_number,
+        )
 
 
 def _refuse_pooler(door: Door, connection: AnyConnection, pid: object) -> None:

@@ -12,10 +12,13 @@ import psycopg
 
 from pgqueue.call import Call
 from pgqueue.errors import (
+    BarrierLive,
+    ClaimLost,
     DatabaseError,
     InvalidInput,
     KeyBusy,
     NeedsRowKind,
+    PartNotLive,
     PayloadError,
     PermissionDenied,
     PgQueueError,
@@ -43,6 +46,9 @@ _OURS: dict[str | None, type[PgQueueError]] = {
     "PQ008": NeedsRowKind,
     "PQ009": SchemaMismatch,
     "PQ010": QueueBusy,
+    "PQ011": BarrierLive,
+    "PQ012": PartNotLive,
+    "PQ013": ClaimLost,
 }
 _MISSING_FUNCTION, _MISSING_TABLE, _MISSING_SCHEMA = "42883", "42P01", "3F000"
 _INTERNAL = "XX000"
@@ -63,8 +69,14 @@ _CURES = {
 _ROLES = {
     "send": "producer",
     "send_batch": "producer",
+    "arm": "producer",
+    "add": "producer",
+    "missing": "observer",
     "peek": "observer",
     "list_queues": "observer",
+    # asked by whoever consumes, before anything else
+    "check_schema": "consumer",
+    "maintain": "consumer",
 } | dict.fromkeys(("metrics", "settings", "list"), "observer")
 
 
@@ -150,7 +162,7 @@ def _no_right(error: psycopg.Error, call: Call[Any] | None) -> PermissionDenied:
     if call is None:
         return PermissionDenied(_text(error))
     room, _, verb = call.name.partition(".")
-    role = _ROLES.get(verb, "consumer" if room == "message" else "operator")
+    role = _ROLES.get(verb, "consumer" if room in ("message", "barrier", "claim") else "operator")
     cure = f"Let an administrator run: grant pgqueue_{role} to <this user>;"
     return PermissionDenied(f"{call.name}: {_text(error)}", cure=cure, queue=call.queue)
 

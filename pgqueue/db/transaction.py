@@ -51,9 +51,13 @@ class Transactions:
         self._pool = Pool(door, size)
         self._async_pool = AsyncPool(door, size)
 
-    def ending_with(self, last: Call[Any]) -> EndingTransaction:
+    def ending_with(self, last: Call[Any]) -> OwnTransaction:
         """Prepare a transaction whose last statement is `last`; an error of its `parse` rolls back."""
-        return EndingTransaction(self._pool, self._async_pool, last)
+        return OwnTransaction(self._pool, self._async_pool, last, opens=False)
+
+    def beginning_with(self, first: Call[bool]) -> OwnTransaction:
+        """Prepare a transaction whose first statement is `first`; it gives no connection where that answers False."""
+        return OwnTransaction(self._pool, self._async_pool, first, opens=True)
 
     async def close(self) -> None:
         """Close the idle connections now, those in use when their blocks end. Safe to repeat."""
@@ -61,21 +65,22 @@ class Transactions:
         await self._async_pool.close()
 
 
-class EndingTransaction(AbstractContextManager[Any], AbstractAsyncContextManager[Any]):
-    """`with` gives a psycopg.Connection, `async with` an AsyncConnection; to be entered once.
+class OwnTransaction(AbstractContextManager[Any], AbstractAsyncContextManager[Any]):
+    """A transaction on a connection of ours, which a call of ours opens or ends; to be entered once.
 
+    `with` gives a psycopg.Connection, `async with` an AsyncConnection; None where the opening call answers False.
     Raises: InDoubt when the answer to the commit was lost. Everything was rolled back when it raises
-    Unavailable, ClientMisuse (the block ended or broke the transaction), or what `last` raises. An exception
+    Unavailable, ClientMisuse (the block ended or broke the transaction), or what the call raises. An exception
     of the block passes through after the rollback.
     """
 
-    def __init__(self, pool: Pool, async_pool: AsyncPool, last: Call[Any]) -> None:
-        self._pool, self._async_pool, self._last = pool, async_pool, last
+    def __init__(self, pool: Pool, async_pool: AsyncPool, call: Call[Any], *, opens: bool) -> None:
+        self._pool, self._async_pool, self._call, self._opens = pool, async_pool, call, opens
         self._entered: Any = None
 
-    def __enter__(self) -> psycopg.Connection[Any]:
-        self._entered = _transaction(self._pool, _Course(self._last))
-        connection: psycopg.Connection[Any] = self._entered.__enter__()
+    def __enter__(self) -> psycopg.Connection[Any] | None:
+        self._entered = _transaction(self._pool, _Course(self._call, opens=self._opens))
+        connection: psycopg.Connection[Any] | None = self._entered.__enter__()
         return connection
 
     def __exit__(
@@ -84,9 +89,9 @@ class EndingTransaction(AbstractContextManager[Any], AbstractAsyncContextManager
         swallowed: bool | None = self._entered.__exit__(kind, error, tb)
         return swallowed
 
-    async def __aenter__(self) -> psycopg.AsyncConnection[Any]:
-        self._entered = _async_transaction(self._async_pool, _Course(self._last))
-        connection: psycopg.AsyncConnection[Any] = await self._entered.__aenter__()
+    async def __aenter__(self) -> psycopg.AsyncConnection[Any] | None:
+        self._entered = _async_transaction(self._async_pool, _Course(self._call, opens=self._opens))
+        connection: psycopg.AsyncConnection[Any] | None = await self._entered.__aenter__()
         return connection
 
     async def __aexit__(
@@ -99,8 +104,9 @@ class EndingTransaction(AbstractContextManager[Any], AbstractAsyncContextManager
 class _Course:
     """What the sync and the async transaction do alike: the statements around the block, and the errors."""
 
-    def __init__(self, last: Call[Any]) -> None:
-        self._last = last
+    def __init__(self, call: Call[Any], *, opens: bool) -> None:
+        self._call, self._opens = call, opens
+        self.goes_on = True
         self._mark = secrets.token_hex(8)
         self._before: tuple[str, str] = ("", "")
         self._in_block = False
@@ -109,6 +115,9 @@ class _Course:
     def opening(self) -> Steps:
         rows = yield _OPEN, [self._mark]
         self._before = rows[0][:2]
+        if self._opens:
+            rows = yield self._call.sql, list(self._call.params)
+            self.goes_on = self._call.parse(rows)
         self._in_block = True
 
     def closing(self, connection: AnyConnection) -> Steps:
@@ -124,8 +133,9 @@ class _Course:
             )
         if (search_path, role) != self._before:
             yield _RESTORE, list(self._before)
-        rows = yield self._last.sql, list(self._last.params)
-        self._last.parse(rows)
+        if not self._opens:
+            rows = yield self._call.sql, list(self._call.params)
+            self._call.parse(rows)
         self._committing = True
 
     def failure(self, error: BaseException, connection: AnyConnection) -> BaseException:
@@ -136,7 +146,7 @@ class _Course:
             return self._lost(f"no answer within {STEP_TIMEOUT:g} s")
         if isinstance(error, psycopg.Error):
             if not is_dead(connection, error):
-                return translate(error, self._last)
+                return translate(error, self._call)
             return self._lost(seen(error), rolled_back=proves_rollback(error.sqlstate))
         # Interrupted: if the commit was on its way, nobody knows what became of it.
         return self._lost(f"interrupted by {type(error).__name__}") if self._committing else error
@@ -144,12 +154,12 @@ class _Course:
     def _lost(self, observed: str, *, rolled_back: bool = False) -> PgQueueError:
         if self._committing and not rolled_back:
             cure = "If it wasn't committed, the message comes back after its vt."
-            return InDoubt(f"the commit got no answer: {observed}", cure=cure, queue=self._last.queue)
-        return Unavailable(f"the transaction was rolled back: {observed}", queue=self._last.queue)
+            return InDoubt(f"the commit got no answer: {observed}", cure=cure, queue=self._call.queue)
+        return Unavailable(f"the transaction was rolled back: {observed}", queue=self._call.queue)
 
 
 @contextmanager
-def _transaction(pool: Pool, course: _Course) -> Iterator[psycopg.Connection[Any]]:
+def _transaction(pool: Pool, course: _Course) -> Iterator[psycopg.Connection[Any] | None]:
     connection = pool.acquire(_soon()).connection
     usable = False
     try:
@@ -157,7 +167,7 @@ def _transaction(pool: Pool, course: _Course) -> Iterator[psycopg.Connection[Any
             _drive(course.opening(), connection)
             connection.hints = {}
             connection.deadline = math.inf
-            yield connection
+            yield connection if course.goes_on else None
             connection.deadline = _soon()
             _drive(course.closing(connection), connection)
     except BaseException as error:
@@ -173,7 +183,9 @@ def _transaction(pool: Pool, course: _Course) -> Iterator[psycopg.Connection[Any
 
 
 @asynccontextmanager
-async def _async_transaction(pool: AsyncPool, course: _Course) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+async def _async_transaction(
+    pool: AsyncPool, course: _Course
+) -> AsyncIterator[psycopg.AsyncConnection[Any] | None]:
     connection = (await pool.acquire(_soon())).connection
     usable = False
     try:
@@ -181,7 +193,7 @@ async def _async_transaction(pool: AsyncPool, course: _Course) -> AsyncIterator[
             await _async_drive(course.opening(), connection)
             connection.hints = {}
             connection.deadline = math.inf
-            yield connection
+            yield connection if course.goes_on else None
             connection.deadline = _soon()
             await _async_drive(course.closing(connection), connection)
     except BaseException as error:

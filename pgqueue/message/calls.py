@@ -30,11 +30,13 @@ from pgqueue.message.settle import (
     set_vt,
     set_vt_batch,
 )
+from pgqueue.message.steps import begin_step
 from pgqueue.queue.rules import check_name
 
 __all__ = [
     "archive",
     "archive_batch",
+    "begin_step",
     "bury",
     "bury_batch",
     "delete",

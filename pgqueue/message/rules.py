@@ -45,6 +45,14 @@ def check_id(name: str, value: int) -> int:
     return _check_int(name, value, -(2**63), 2**63 - 1)
 
 
+def check_ids(name: str, values: Sequence[int]) -> list[int]:
+    """Do the same for many."""
+    ids = list(values)
+    if set(map(type, ids)) == {int} and min(ids) >= -(2**63) and max(ids) < 2**63:
+        return ids
+    return [check_id(name, value) for value in ids]
+
+
 def check_vt(vt: Seconds) -> float:
     """Return a visibility timeout in seconds, 0.1 s .. 24 h."""
     return _check_seconds("vt", vt, MIN_VT, MAX_VT)

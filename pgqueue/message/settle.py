@@ -155,7 +155,7 @@ def _settle_batch(
     parse_repeated: Callable[[Rows], dict[int, Outcome]] | None = None,
 ) -> Call[dict[int, Outcome]]:
     rules.check_batch("msg_ids", msg_ids)
-    ids = [rules.check_id("msg_id", msg_id) for msg_id in msg_ids]
+    ids = rules.check_ids("msg_id", msg_ids)
     proofs = _checked_receipts(receipts, len(ids))
     arguments = {"msg_ids => %s::bigint[]": ids, **(extra or {}), "receipts => %s::bigint[]": proofs}
     return Call(
@@ -180,7 +180,7 @@ def _checked_receipts(receipts: Receipts, length: int) -> list[int] | None:
             cure="Pass a receipt for every message, or none at all.",
             argument="receipts",
         )
-    proofs = [rules.check_id("receipt", receipt) for receipt in receipts if receipt is not None]
+    proofs = rules.check_ids("receipt", [receipt for receipt in receipts if receipt is not None])
     # The messages of one read share their receipt: one then serves for all.
     return proofs[:1] if len(set(proofs)) == 1 else proofs
 

@@ -6,16 +6,25 @@ the consumer's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from pgqueue.call import Call, Repeat, Rows, nothing, scalar
 from pgqueue.json_codec import decode, encode
-from pgqueue.queue.model import QueueInfo, QueueSettings, Upkeep
-from pgqueue.queue.rules import SETTING_NAMES, check_kind, check_name, check_settings
+from pgqueue.queue.model import Pause, QueueInfo, QueueSettings, QueueState, Upkeep
+from pgqueue.queue.rules import (
+    SETTING_NAMES,
+    check_kind,
+    check_name,
+    check_settings,
+    check_until,
+    check_why,
+)
 
 _INFO = (
     "queue, kind, depth, ready, delayed, in_flight, retrying, approx, dead, oldest_at, last_sent_at, "
-    "last_msg_id, settings::text, created_at"
+    "last_msg_id, settings::text, created_at, paused_by, pause_reason, paused_at, paused_until"
 )
 
 
@@ -125,10 +134,58 @@ def settings(queue: str) -> Call[QueueSettings]:
     )
 
 
+def state(queue: str) -> Call[QueueState]:
+    """Return the effective settings of one queue, and whether it is paused. Raises: QueueNotFound."""
+    return Call(
+        "queue.state",
+        "select s.settings::text, p.paused_by, p.reason, p.paused_at, p.until"
+        " from pgqueue.queue_settings(queue => %s) s(settings) left join pgqueue.pause_of(queue => %s) p on true",
+        (check_name(queue), queue),
+        lambda rows: QueueState(QueueSettings.from_json(decode(rows[0][0])), _pause(rows[0][1:])),
+        repeat=Repeat.ALWAYS,
+        queue=queue,
+    )
+
+
+def pause_queue(queue: str, why: str, until: datetime | timedelta | None = None) -> Call[None]:
+    """Hand out nothing from a queue, to nobody, until it is resumed or `until` has come.
+
+    A timedelta counts from now by the database's clock. What was handed out before goes on; sends and acks too. Paused
+    again: the new reason and end count. Raises: InvalidInput, QueueNotFound.
+    """
+    end = check_until(until)
+    return Call(
+        "queue.pause_queue",
+        "select pgqueue.pause_queue(queue => %s, why => %s, until => "
+        + ("pgqueue.clock() + make_interval(secs => %s)" if isinstance(end, float) else "%s::timestamptz")
+        + ")",
+        (check_name(queue), check_why(why), end),
+        nothing,
+        repeat=Repeat.ALWAYS,
+        queue=queue,
+    )
+
+
+def resume_queue(queue: str) -> Call[bool]:
+    """End a pause; False when the queue was not paused. Raises: QueueNotFound."""
+    return Call(
+        "queue.resume_queue",
+        "select pgqueue.resume_queue(queue => %s)",
+        (check_name(queue),),
+        scalar,
+        queue=queue,
+    )
+
+
+def _pause(columns: Sequence[Any]) -> Pause | None:
+    return None if columns[0] is None else Pause(*columns)
+
+
 def _infos(rows: Rows) -> list[QueueInfo]:
     settings_at = QueueInfo._fields.index("settings")
     infos = []
     for row in rows:
         effective = QueueSettings.from_json(decode(row[settings_at]))
-        infos.append(QueueInfo._make((*row[:settings_at], effective, *row[settings_at + 1 :])))
+        created_at, pause = row[settings_at + 1], _pause(row[settings_at + 2 :])
+        infos.append(QueueInfo._make((*row[:settings_at], effective, created_at, pause)))
     return infos

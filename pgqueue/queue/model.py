@@ -38,6 +38,10 @@ class QueueSettings:
     ack_commit: str = "async"
     payload_limit: int = 1_048_576
     key_window: float = 86_400.0
+    rate_limit: float = 0.0
+    rate_burst: int = 0
+    max_in_flight: int = 0
+    max_in_flight_per_key: int = 0
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> Self:
@@ -47,6 +51,22 @@ class QueueSettings:
             parts = {name: value for name, value in backoff.items() if name in Backoff._fields}
             known["backoff"] = Backoff(**parts)
         return cls(**known)
+
+
+class Pause(NamedTuple):
+    """Why a queue hands out nothing: who paused it, why, since when, and when that ends by itself (None: not)."""
+
+    by: str
+    why: str
+    at: datetime
+    until: datetime | None
+
+
+class QueueState(NamedTuple):
+    """What a worker asks for every few seconds."""
+
+    settings: QueueSettings
+    paused: Pause | None
 
 
 class Upkeep(NamedTuple):
@@ -76,3 +96,4 @@ class QueueInfo(NamedTuple):
     last_msg_id: int | None
     settings: QueueSettings
     created_at: datetime
+    paused: Pause | None = None

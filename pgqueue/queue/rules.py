@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pgqueue.errors import InvalidInput
 
@@ -24,6 +24,10 @@ _NUMBERS: dict[str, tuple[type[int | float], float, float]] = {
     "retention": (float, 0, 3_153_600_000),
     "payload_limit": (int, 1, 268_435_456),
     "key_window": (float, 60, 31_536_000),
+    "rate_limit": (float, 0, 1_000_000),
+    "rate_burst": (int, 0, 1_000_000),
+    "max_in_flight": (int, 0, 10_000),
+    "max_in_flight_per_key": (int, 0, 1_000),
 }
 _WORDS = {"durability": ("safe",), "ack_commit": ("async", "sync")}
 _BACKOFF: dict[str, tuple[float, float]] = {
@@ -34,6 +38,9 @@ _BACKOFF: dict[str, tuple[float, float]] = {
 }
 SETTING_NAMES = (*_NUMBERS, *_WORDS, "archive", "backoff")
 KINDS = ("row", "log")
+SLOWEST_RATE = 0.001  # one message in 17 minutes; 0 is no limit
+LONGEST_WHY = 1_000
+LONGEST_PAUSE = 31_536_000
 
 
 def check_name(name: object) -> str:
@@ -86,7 +93,37 @@ def check_settings(settings: Mapping[str, object]) -> dict[str, object]:
             cure="30/60, 180/240, 600/660 and 3660/3720 are good pairs.",
             setting="health_stale",
         )
+    rate = checked.get("rate_limit")
+    if isinstance(rate, (int, float)) and 0 < rate < SLOWEST_RATE:
+        raise _bad(
+            "rate_limit",
+            rate,
+            f"0 for no limit, or messages a second from {SLOWEST_RATE} on; pause_queue stops all",
+        )
     return checked
+
+
+def check_why(why: object) -> str:
+    """Return the reason of a pause: some text, cut rather than refused. Raises: InvalidInput."""
+    if not isinstance(why, str) or not why.strip():
+        raise InvalidInput("why the queue is paused is empty", cure="Say it in a few words: others will ask.")
+    return why[:LONGEST_WHY]
+
+
+def check_until(until: datetime | timedelta | None) -> datetime | float | None:
+    """Return when a pause ends: an instant with its zone, or seconds from now. Raises: InvalidInput."""
+    if until is None:
+        return None
+    if isinstance(until, timedelta) and 0 < until.total_seconds() <= LONGEST_PAUSE:
+        return until.total_seconds()
+    if isinstance(until, datetime) and until.tzinfo is not None:
+        return until
+    raise InvalidInput(
+        f"a pause can't last {until.total_seconds()} s"
+        if isinstance(until, timedelta)
+        else f"a pause can't end at {until!a}",
+        cure=f"Pass a datetime with a time zone, or a timedelta over 0, at most {LONGEST_PAUSE} s.",
+    )
 
 
 def _check_setting(name: str, value: object) -> object:

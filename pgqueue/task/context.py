@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pgqueue.log import get_logger
-from pgqueue.task.identity import Subject
+from pgqueue.task.identity import Subject, printable
 
 if TYPE_CHECKING:
     from pgqueue.message.model import Message
@@ -16,12 +16,25 @@ class Transaction(AbstractContextManager[Any], AbstractAsyncContextManager[Any],
     """Gives a psycopg.Connection to `with`, a psycopg.AsyncConnection to `async with`."""
 
 
+class Step(AbstractContextManager[Any], AbstractAsyncContextManager[Any], Protocol):
+    """One effect of a message: `with` gives a connection when it is to be done, None when it is done."""
+
+    def on(self, connection: Any, /) -> Any:
+        """Note the step as done in a transaction of yours: True when it is to be done now, False when it is done.
+
+        An async connection gives an awaitable of that. The step is noted if and only if your transaction
+        commits. Raises ClientMisuse on a connection in autocommit that isn't inside of one.
+        """
+
+
 class Lease(Protocol):
     """What a context asks the consumer about the lease that it holds."""
 
     def still_mine(self) -> bool: ...
 
     def transaction(self) -> Transaction: ...
+
+    def step(self, name: str, /) -> Step: ...
 
 
 class Context:
@@ -46,17 +59,14 @@ class Context:
     @property
     def logger(self) -> Any:
         """A structlog logger with the identifiers of this message bound."""
-        bound = {
+        bound: dict[str, Any] = {
             "queue": self.queue,
             "msg_id": self.message.msg_id,
-            "task": self.task,
             "attempt": self.attempt,
-            "key": self.identity.key,
-            "scope": self.identity.scope,
         }
-        return get_logger("pgqueue.handler").bind(
-            **{name: value for name, value in bound.items() if value is not None}
-        )
+        named = {"task": self.task, "key": self.identity.key, "scope": self.identity.scope}
+        bound |= {name: printable(value) for name, value in named.items() if value is not None}
+        return get_logger("pgqueue.handler").bind(**bound)
 
     def still_mine(self) -> bool:
         """Tell whether the lease is held, as far as is known here; ask before what can't be undone."""
@@ -72,3 +82,14 @@ class Context:
         or raises. Don't commit or close the connection yourself.
         """
         return self._lease.transaction()
+
+    def once(self, step: str) -> Step:
+        """Do an effect of this message once, however often the message comes back, also after a redrive.
+
+        `with ctx.once("invoice") as connection:` opens a transaction and gives its connection, or None when the
+        step has been committed before: then do nothing. Effect and note are committed together. `step` is a
+        name of 1 to 255 bytes, unique in the message. What isn't written through that connection (mail, HTTP)
+        may still happen twice: when the process dies between the effect and the commit. Raises StaleReceipt
+        when the lease was lost, QueueBusy when another holder is at the same step, InDoubt as `tx` does.
+        """
+        return self._lease.step(step)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgqueue.errors import InvalidInput
+from pgqueue.message.rules import clean_error
 
 KEY_HEADER = "pgqueue-key"
 SCOPE_HEADER = "pgqueue-scope"
@@ -104,6 +105,18 @@ def settle(kept: Subject, found: Subject) -> Subject:
     return Subject(
         found.key if kept.key is None else kept.key, found.scope if kept.scope is None else kept.scope
     )
+
+
+def is_found(identity: Identity | None, subject: Subject) -> bool:
+    """Tell whether every part that the task declares was found."""
+    if identity is None:
+        return True
+    return subject.key is not None and (subject.scope is not None or not identity.scope_sources)
+
+
+def printable(name: str) -> str:
+    """Return a name out of a message (its key, its task) as a terminal may show it: one short line."""
+    return (clean_error(name[:LONGEST_BYTES]) or "").replace("\n", " ")
 
 
 def _first(

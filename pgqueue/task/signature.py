@@ -14,6 +14,7 @@ from pgqueue.task.identity import Arg, Identity
 
 RESERVED_PREFIX = "_pg_"
 CONTEXT_NAME = "ctx"
+_UNRESOLVED = (NameError, TypeError, AttributeError, SyntaxError)
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -65,7 +66,7 @@ def check_handler(handler: Any, name: str | None) -> None:
 def read_layout(handler: Callable[..., Any]) -> Layout:
     """Find the context parameter and the positional names."""
     parameters = list(inspect.signature(handler).parameters.values())
-    annotations = _annotations(handler)
+    annotations = annotations_of(handler)
     contexts = [p for p in parameters if _is_context(p, annotations.get(p.name, p.annotation))]
     if len(contexts) > 1:
         raise refuse(handler, "names more than one context parameter", "Keep one `ctx: Context`.")
@@ -100,6 +101,25 @@ def check_identity(handler: Callable[..., Any], layout: Layout, identity: Identi
             )
 
 
+def annotations_of(handler: Callable[..., Any]) -> dict[str, Any]:
+    """Resolve the annotations of a handler.
+
+    One that can't be resolved here, since it is imported for type checkers only, is left out.
+    """
+    try:
+        return get_type_hints(handler, include_extras=True)
+    except _UNRESOLVED:
+        pass
+    found: dict[str, Any] = {}
+    for name, annotation in inspect.get_annotations(handler).items():
+        alone = type("Alone", (), {"__annotations__": {name: annotation}})
+        try:
+            found |= get_type_hints(alone, globalns=handler.__globals__, include_extras=True)
+        except _UNRESOLVED:
+            continue
+    return found
+
+
 def refuse(handler: Any, fault: str, cure: str) -> ConfigurationError:
     """Make the error of a bad registration; the caller raises it."""
     name = getattr(handler, "__qualname__", None) or repr(type(handler).__name__)
@@ -130,10 +150,3 @@ def _is_context(parameter: inspect.Parameter, annotation: Any) -> bool:
     if annotation is inspect.Parameter.empty:
         return parameter.name == CONTEXT_NAME
     return annotation is Context
-
-
-def _annotations(handler: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(handler)
-    except (NameError, TypeError, AttributeError, SyntaxError):
-        return {}

@@ -30,12 +30,30 @@ create table pgqueue.queue (
 );
 comment on table pgqueue.queue is 'One row a queue. settings holds what differs from pgqueue.default_settings(); change it with configure_queue.';
 
+create table pgqueue.paused_queue (
+    queue     text        constraint ix_paused_queue_pkey primary key,
+    paused_at timestamptz not null,
+    paused_by text        not null,
+    reason    text        not null,
+    until     timestamptz
+);
+comment on table pgqueue.paused_queue is 'One row a queue that hands out nothing, until then or (null) until resume_queue; made by pause_queue.';
+
 create table pgqueue.dropped_queue (
     queue       text        primary key,
     last_msg_id bigint      not null,
     dropped_at  timestamptz not null
 );
 comment on table pgqueue.dropped_queue is 'High-water marks: a queue made again under the name goes on above last_msg_id.';
+
+create table pgqueue.step (
+    queue   text        not null,
+    msg_id  bigint      not null,
+    step    text        not null,
+    done_at timestamptz not null,
+    constraint ix_step_pkey primary key (queue, msg_id, step)
+);
+comment on table pgqueue.step is 'One row a step that a message has done; no step is done twice. Removed by maintain once the message is gone.';
 
 create type pgqueue.message as (
     msg_id       bigint,
@@ -72,6 +90,7 @@ create view pgqueue.queues as
 select null::text as queue, null::text as kind, null::bigint as depth, null::bigint as ready, null::bigint as delayed,
        null::bigint as in_flight, null::bigint as retrying, null::boolean as approx, null::bigint as dead,
        null::timestamptz as oldest_at, null::timestamptz as last_sent_at, null::bigint as last_msg_id,
-       null::jsonb as settings, null::timestamptz as created_at
+       null::jsonb as settings, null::timestamptz as created_at, null::text as paused_by, null::text as pause_reason,
+       null::timestamptz as paused_at, null::timestamptz as paused_until
 where false;
-comment on view pgqueue.queues is 'One row a queue: depth (exact up to 10,000, beyond that an estimate flagged approx), age, effective settings.';
+comment on view pgqueue.queues is 'One row a queue: depth (exact up to 10,000, beyond that an estimate flagged approx), age, effective settings, and its pause.';

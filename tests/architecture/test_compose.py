@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pgqueue.cli.consume import command
+from pgqueue.daemon.fleet import SETTLE_SECONDS
 
 COMPOSE = Path(__file__).resolve().parents[2] / "docker-compose.yaml"
 PRESETS = [(30, 60), (180, 240), (600, 660), (3660, 3720)]
@@ -48,6 +49,14 @@ def test_limits_and_stop_grace_come_from_the_same_variables(vt: int, health_stal
     given = options(consumer)
     assert (given["vt"], given["health_stale"], given["grace"]) == (vt, health_stale, vt)
     assert consumer["stop_grace_period"] == f"{health_stale}s"
+    assert health_stale >= given["grace"] + SETTLE_SECONDS, "it would be killed while it still settles"
+
+
+def test_health_is_asked_where_it_is_served() -> None:
+    consumer = interpolated(REQUIRED)["services"]["consumer"]
+    given = options(consumer)
+    assert given["host"] == "0.0.0.0"  # noqa: S104 - inside of a container
+    assert f"127.0.0.1:{given['port']}/livez" in " ".join(consumer["healthcheck"]["test"])
 
 
 def test_defaults_are_the_first_preset() -> None:

@@ -16,10 +16,13 @@ BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils", "common", "misc
 # Where everything is caught and not raised again: the function, and why. Anywhere else an error has a class.
 CATCHES_ALL = {
     "pgqueue/cli/main.py:main": "whoever typed a command gets a line and a code; --debug shows the traceback",
+    "pgqueue/consumer/execution.py:Execution.ends": "its handler is foreign code",
+    "pgqueue/consumer/execution.py:Execution.ends_async": "its handler is foreign code",
     "pgqueue/consumer/execution.py:Execution.run_async": "its handler is foreign code",
     "pgqueue/consumer/execution.py:Execution.run": "the same, in a thread",
     "pgqueue/consumer/failure.py:_message": "the text of an error is foreign code as well",
     "pgqueue/consumer/failure.py:_frames": "a source file that can't be read must not hide the failure",
+    "pgqueue/daemon/http.py:_Handler._reply": "whatever is wrong with one answer, the next probe is to be answered",
     "pgqueue/consumer/lease.py:Renewal._repeat": "the thread that keeps the leases outlives any failure",
 }
 

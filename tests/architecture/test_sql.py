@@ -24,6 +24,7 @@ FILE_LINES = 150
 UNPINNED = {
     "is_suspect": "inlined into its callers, which a SET clause would prevent; every name in it is qualified",
     "new_receipt": "the same",
+    "limit_key": "the same",
     "floor__template_queue": "a step of read: runs with its rights, path and planner settings, and nobody else may call it",
     **dict.fromkeys(
         (

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -120,6 +121,9 @@ class NoTransactions:
     def ending_with(self, last: Call[Any]) -> Any:
         raise AssertionError(f"no transaction was expected, yet {last.name} was to end one")
 
+    def beginning_with(self, first: Call[Any]) -> Any:
+        raise AssertionError(f"no transaction was expected, yet {first.name} was to begin one")
+
 
 class Ears:
     """A listener that a test rings by hand."""
@@ -140,6 +144,36 @@ class Ears:
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+
+
+class Said:
+    """What the consumer logged during a test."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    def events(self) -> list[tuple[str, str]]:
+        """Return (level, event), in order."""
+        return [(record.levelname, self._of(record)["event"]) for record in self._caplog.records]
+
+    def the(self, event: str) -> dict[str, Any]:
+        """Return the fields of the one line of an event."""
+        (found,) = [self._of(record) for record in self._caplog.records if self._of(record)["event"] == event]
+        return found
+
+    def everything(self) -> str:
+        return repr([self._of(record) for record in self._caplog.records])
+
+    @staticmethod
+    def _of(record: logging.LogRecord) -> dict[str, Any]:
+        assert isinstance(record.msg, dict)
+        return record.msg
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Said:
+    caplog.set_level("DEBUG", "pgqueue")
+    return Said(caplog)
 
 
 @pytest.fixture

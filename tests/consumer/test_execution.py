@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from pgqueue.consumer.execution import Execution, HeldLease, Job
+from pgqueue.consumer.execution import Execution
+from pgqueue.consumer.job import Job
 from pgqueue.consumer.model import Doors, Held, Verb, Verdict
+from pgqueue.consumer.transaction import HeldLease
 from pgqueue.errors import ClientMisuse, InDoubt, StaleReceipt
 from pgqueue.task.answer import Bury, Release, Retry
 from pgqueue.task.context import Context
@@ -215,6 +217,8 @@ class Ending:
     def ending_with(self, last: Any) -> Ending:
         self.last = last
         return self
+
+    beginning_with = ending_with
 
     def __enter__(self) -> str:
         return "connection"

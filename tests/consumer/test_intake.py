@@ -6,7 +6,10 @@ import pytest
 
 from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.intake import Pace, is_overdue, prefetch_limit, read_qty
-from tests.consumer.conftest import PLAN, held
+from pgqueue.queue.model import Pause
+from tests.consumer.conftest import PLAN, SENT_AT, held
+
+PAUSE = Pause("ann", "the mail server is down", SENT_AT, None)
 
 
 def pace() -> Pace:
@@ -103,20 +106,33 @@ def test_only_what_can_start_within_a_third_of_vt_is_claimed_ahead(typical: floa
 
 
 @pytest.mark.parametrize(
-    ("free", "waiting", "prefetch", "unsettled", "qty"),
+    ("free", "waiting", "prefetch", "qty"),
     [
-        (10, 0, 0, 0, 10),  # free slots only
-        (0, 0, 0, 0, 0),
-        (10, 0, 200, 0, 100),  # at most a batch
-        (0, 100, 200, 0, 100),
-        (0, 101, 200, 0, 0),  # enough wait here: reads stay large
-        (3, 0, 20, 0, 23),
-        (10, 0, 200, 1001, 0),  # the database doesn't take what is done
-        (0, 5, 0, 0, 0),
+        (10, 0, 0, 10),  # free slots only
+        (0, 0, 0, 0),
+        (10, 0, 200, 100),  # at most a batch
+        (0, 100, 200, 100),
+        (0, 101, 200, 0),  # enough wait here: reads stay large
+        (3, 0, 20, 23),
+        (10, 4, 0, 6),  # asked for, for free slots
+        (10, 10, 0, 0),
+        (0, 5, 0, 0),
     ],
 )
-def test_qty_is_what_has_room(free: int, waiting: int, prefetch: int, unsettled: int, qty: int) -> None:
-    assert read_qty(PLAN, free=free, waiting=waiting, prefetch=prefetch, unsettled=unsettled) == qty
+def test_qty_is_what_has_room(free: int, waiting: int, prefetch: int, qty: int) -> None:
+    assert read_qty(PLAN, free=free, waiting=waiting, prefetch=prefetch) == qty
+
+
+def test_nothing_is_claimed_ahead_where_leases_are_limited() -> None:
+    assert prefetch_limit(replace(PLAN, limited=True), 10, 0.001) == 0
+
+
+def test_a_paused_queue_is_asked_at_the_longest_interval() -> None:
+    paced = Pace(replace(PLAN, paused=PAUSE), 0.1, 2.0, lambda: 0.0)
+    paced.empty(100.0)
+    assert paced.next_at == 102.0
+    paced.rung(100.5)
+    assert paced.next_at == 100.5, "its end rings"
 
 
 def test_what_has_not_started_within_half_of_vt_is_overdue() -> None:

@@ -32,6 +32,7 @@ ALL: list[Call[Any]] = [
     calls.set_vt_batch("orders", [1], 30, [2]),
     calls.retry_batch("orders", [1], [5], ["boom"], [2]),
     calls.bury_batch("orders", [1], ["why"], None, [2]),
+    calls.begin_step("orders", 1, 2, "mail"),
 ]
 
 
@@ -59,8 +60,10 @@ def test_sql_that_may_commit_asynchronously_ends_with_its_from_item(call: Call[A
 
 def test_settling_is_repeated_only_with_a_receipt() -> None:
     fenced = [call for call in ALL if re.search(r"receipts? =>", call.sql)]
+    fenced.remove(ALL[-1])
     assert len(fenced) == 12
     assert {call.repeat for call in fenced} == {Repeat.ALWAYS}
+    assert ALL[-1].repeat is Repeat.NEVER, "a second run would find the step of the first one done"
     unfenced: list[Call[Any]] = [
         calls.delete("orders", 1),
         calls.archive("orders", 1),

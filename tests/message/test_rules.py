@@ -110,3 +110,14 @@ def test_the_backoff_stays_within_its_jitter_and_cap(failures: int, chance: floa
     plain = min(3600, 3 * 10.0 ** min(failures - 1, 10))
     delay = rules.backoff_delay(backoff, failures, chance)
     assert plain * 0.8 - 1e-9 <= delay <= min(3600, plain * 1.2 + 1e-9)
+
+
+@pytest.mark.parametrize("ids", [[], [1], [-(2**63), 0, 2**63 - 1]])
+def test_many_ids_are_taken_as_they_are(ids: list[int]) -> None:
+    assert rules.check_ids("msg_id", ids) == ids
+
+
+@pytest.mark.parametrize("bad", [2**63, -(2**63) - 1, 1.0, "1", None, True])
+def test_one_bad_id_among_many_is_refused(bad: Any) -> None:
+    with pytest.raises(InvalidInput, match="msg_id"):
+        rules.check_ids("msg_id", [1, bad, 2])

@@ -78,6 +78,11 @@ def test_a_kind_is_known_or_left_to_the_database() -> None:
         ("ack_commit", "sync", "sync"),
         ("durability", "safe", "safe"),
         ("retention", 0, 0),
+        ("rate_limit", 0, 0),
+        ("rate_limit", 0.001, 0.001),
+        ("rate_burst", 5.0, 5),
+        ("max_in_flight", 10_000, 10_000),
+        ("max_in_flight_per_key", 1, 1),
     ],
 )
 def test_a_setting_within_its_limits_is_kept(name: str, value: object, kept: object) -> None:
@@ -107,6 +112,13 @@ def test_a_setting_within_its_limits_is_kept(name: str, value: object, kept: obj
         ("backoff", {"base": 1, "factor": 0.5, "cap": 10, "jitter": 0}),
         ("backoff", {"base": 1, "factor": 2, "cap": 10, "jitter": 2}),
         ("vtt", 30),
+        ("rate_limit", -1),
+        ("rate_limit", 0.0009),
+        ("rate_limit", "10"),
+        ("rate_burst", 1.5),
+        ("max_in_flight", -1),
+        ("max_in_flight", 10_001),
+        ("max_in_flight_per_key", 1_001),
     ],
 )
 def test_a_bad_setting_is_named(name: str, value: object) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgqueue.errors import InvalidInput
-from pgqueue.task.identity import Arg, Identity, Subject, resolve, settle, stored
+from pgqueue.task.identity import Arg, Identity, Subject, is_found, printable, resolve, settle, stored
 
 ORDER = Identity(key="order_id", scope="org")
 JSON = st.recursive(
@@ -92,3 +92,21 @@ def test_only_what_was_found_is_stored() -> None:
 def test_a_source_that_could_never_be_found_is_refused(make: Any) -> None:
     with pytest.raises(InvalidInput):
         make()
+
+
+def test_a_name_is_shown_as_one_short_line() -> None:
+    assert printable("a\nb\x1b[2J") == "a b\N{REPLACEMENT CHARACTER}[2J"
+    assert len(printable("x" * 10_000)) == 255
+
+
+@pytest.mark.parametrize(
+    ("identity", "subject", "found"),
+    [
+        (None, Subject(), True), (ORDER, Subject("7", "acme"), True), (ORDER, Subject("7"), False),
+        (ORDER, Subject(None, "acme"), False), (Identity(key="a"), Subject("7"), True), (Identity(key="a"), Subject(), False),
+    ],
+)  # fmt: skip
+def test_an_identity_is_found_when_each_declared_part_is(
+    identity: Identity | None, subject: Subject, found: bool
+) -> None:
+    assert is_found(identity, subject) is found

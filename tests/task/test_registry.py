@@ -38,6 +38,7 @@ def sent(call: Call[Any]) -> tuple[Any, Any]:
 
 
 def test_a_send_carries_task_arguments_and_the_resolved_identity() -> None:
+    """U57: what else is known of it stands in the headers."""
     app, target = App(), Recorder()
 
     @app.task("orders.charge", queue="orders", identity=Identity(key="order_id", scope="org"))

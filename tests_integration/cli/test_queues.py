@@ -60,6 +60,15 @@ def test_reserved_words_are_names_like_others(pgqueue: Pgqueue) -> None:
         (("configure", "orders", "--set", "vt=5m"), 2, "setting vt can't be '5m'"),
         (("configure", "orders", "--set", "vt=90"), 2, "health_stale"),
         (("configure", "orders", "--set", "lease=5"), 2, "unknown setting 'lease'"),
+        (("configure", "orders", "--set", "max_in_flight=-1"), 2, "setting max_in_flight can't be -1"),
+        (("configure", "orders", "--set", "rate_limit=0.0001"), 2, "rate_limit"),
+        (("configure", "orders", "--set", "max_in_flight_per_key=1"), 1, "kind => 'row'"),
+        (("pause", "orders"), 2, "--why"),
+        (("pause", "orders", "--why", " "), 2, "why the queue is paused"),
+        (("pause", "orders", "--why", "x", "--for", "0"), 2, "can't last 0.0 s"),
+        (("pause", "orders", "--why", "x", "--for", "nan"), 2, "--for"),
+        (("pause", "ordres", "--why", "x"), 1, "Did you mean orders"),
+        (("resume", "ordres"), 1, "Did you mean orders"),
         (("drop", "orders", "--yes"), 1, "force"),
         (("drop", "orders", "--force"), 2, "--yes"),
         (("purge", "orders"), 2, "--yes"),
@@ -73,6 +82,48 @@ def test_what_is_refused_changes_nothing(
     one_line(pgqueue("queues", *words), code, said)
     assert db.execute("select settings from pgqueue.queue").fetchall() == before
     assert depth(db) == 1
+
+
+def test_a_queue_is_paused_shown_and_resumed(pgqueue: Pgqueue, orders: str) -> None:
+    paused = pgqueue("queues", "pause", "orders", "--why", "mails are down", "--for", "600", "--json")
+    facts = json.loads(paused.stdout)
+    assert (facts["queue"], facts["paused"]["why"]) == ("orders", "mails are down")
+    assert set(facts["paused"]) == {"by", "why", "at", "until"}
+    shown = json.loads(pgqueue("queues", "show", "orders", "--json").stdout)
+    listed = json.loads(pgqueue("queues", "list", "--json").stdout)
+    assert shown["paused"] == listed["paused"] == facts["paused"]
+    assert "mails are down" in pgqueue("queues", "list").stdout
+    assert "paused why" in pgqueue("queues", "show", "orders").stdout
+    pgqueue("send", "orders", "1")
+    assert pgqueue("queues", "pause", "orders", "--why", "for good").stdout == "queue orders is paused\n"
+    assert pgqueue("queues", "resume", "orders").stdout == "queue orders is resumed\n"
+    assert pgqueue("queues", "resume", "orders").stdout == "queue orders was not paused\n"
+    assert json.loads(pgqueue("queues", "resume", "orders", "--json").stdout) == {
+        "queue": "orders",
+        "resumed": False,
+    }
+    assert json.loads(pgqueue("queues", "show", "orders", "--json").stdout)["paused"] is None
+
+
+def test_limits_are_made_and_changed_as_any_setting(pgqueue: Pgqueue) -> None:
+    made = (
+        "queues",
+        "create",
+        "mails",
+        "--kind",
+        "row",
+        "--set",
+        "rate_limit=2.5",
+        "--set",
+        "max_in_flight_per_key=2",
+    )
+    assert pgqueue(*made).returncode == 0
+    changed = pgqueue(
+        "queues", "configure", "mails", "--set", "max_in_flight=5", "--set", "rate_limit=null", "--json"
+    )
+    settings = json.loads(changed.stdout)
+    names = ("rate_limit", "rate_burst", "max_in_flight", "max_in_flight_per_key")
+    assert [settings[name] for name in names] == [0, 0, 5, 2]
 
 
 def at_a_terminal(environment: dict[str, str], typed: str, *words: str) -> tuple[int, str]:

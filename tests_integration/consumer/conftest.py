@@ -11,14 +11,21 @@ import pytest
 from pgqueue import PgQueue
 from tests_integration.consumer.worker import Worker
 from tests_integration.fixtures.database import Database
+from tests_integration.fixtures.verbs import Kind
 
 StartWorker = Callable[..., Worker]
 
 
 @pytest.fixture
-def client(database: Database) -> Iterator[PgQueue]:
+def kind() -> Kind:
+    """Say of which kind the queue is; a module that tests both has a fixture of its own."""
+    return "log"
+
+
+@pytest.fixture
+def client(database: Database, kind: Kind) -> Iterator[PgQueue]:
     with PgQueue(database.conninfo) as opened:
-        opened.create_queue("orders", settings={"vt": 30, "health_stale": 60})
+        opened.create_queue("orders", kind, settings={"vt": 30, "health_stale": 60})
         yield opened
 
 

@@ -47,6 +47,7 @@ def _table(db: psycopg.Connection) -> None:
 def test_plain_async_and_task_messages_are_handled_and_gone(
     start: StartWorker, client: PgQueue, door: Door, db: psycopg.Connection, waiting: Rows
 ) -> None:
+    """U40."""
     app = App()
 
     @app.task("orders.charge", queue="orders", identity=Identity(key="order_id", scope="org"))
@@ -68,6 +69,7 @@ def test_plain_async_and_task_messages_are_handled_and_gone(
 def test_every_payload_that_is_no_task_message_is_buried_at_once(
     start: StartWorker, client: PgQueue, db: psycopg.Connection, waiting: Rows, dead: Rows
 ) -> None:
+    """U22, U42: as malformed, which is not unknown."""
     values: list[Any] = [
         [], [1, [2]], "text", "", 7, 0, 1.5, True, False, None, {}, {"task": 1}, {"task": ""}, {"task": None},
         {"task": "orders.charge", "args": {}}, {"task": "orders.charge", "kwargs": []},
@@ -88,6 +90,7 @@ def test_every_payload_that_is_no_task_message_is_buried_at_once(
 def test_a_failure_is_retried_after_the_backoff_and_keeps_its_error(
     start: StartWorker, client: PgQueue, waiting: Rows, db: psycopg.Connection
 ) -> None:
+    """U41: and is no ack."""
     client.configure_queue("orders", {"backoff": {"base": 500, "factor": 2, "cap": 3600, "jitter": 0}})
     client.send("orders", payload.build("t", [], {"token": "hush"}))
     start('@app.task("t", queue="orders")\ndef t(token): raise ValueError("no such\\x00 \\x1b[31morder")')
@@ -145,6 +148,7 @@ def test_a_message_read_too_often_is_buried_as_poison_and_its_handler_not_run(
 def test_an_unknown_task_is_shown_again_uncounted_and_buried_after_its_grace(
     start: StartWorker, client: PgQueue, waiting: Rows, dead: Rows
 ) -> None:
+    """U43: not destroyed at once, for a rolling deploy may bring the task."""
     client.send("orders", payload.build("not.yet", [], {}))
     worker = start('@app.task("t", queue="orders")\ndef t(): ...')
     worker.wait_for("message.unrecognised", 2)

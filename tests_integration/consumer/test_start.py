@@ -56,6 +56,7 @@ def test_what_cant_work_is_refused_by_name_and_nothing_is_claimed(
     code: int,
     words: list[str],
 ) -> None:
+    """U44: an empty registry among it."""
     client.send("orders", payload.build("t", [], {}))
     worker = start(app, *options, ready=False)
     assert worker.end() == code, worker.output

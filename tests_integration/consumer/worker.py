@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 import asyncio, os, signal, time
 from pathlib import Path
-from pgqueue import App, Arg, Bury, Context, Identity, Release, Retry
+from pgqueue import App, Arg, Bury, Context, Handled, Hopeless, Identity, Release, Retry, TryLater
 from pgqueue.queue.model import Backoff
 app = App()
 MARKS = Path(os.environ["MARKS"])
@@ -32,7 +33,14 @@ def wait_for(name):
 class Worker:
     """One process. `app` is Python source after `HEAD`; handlers leave marks (files) for the test."""
 
-    def __init__(self, folder: Path, app: str, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        app: str,
+        arguments: list[str],
+        environment: dict[str, str],
+        launcher: Sequence[str] = (),
+    ) -> None:
         (folder / "shop.py").write_text(HEAD + textwrap.dedent(app))
         self.marks = folder / "marks"
         self.marks.mkdir(exist_ok=True)
@@ -40,12 +48,13 @@ class Worker:
         inherited = {n: v for n, v in os.environ.items() if not n.startswith(("PG", "DATABASE_URL"))}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pgqueue", "consume", *arguments],
+                [*launcher, sys.executable, "-m", "pgqueue", "consume", *arguments],
                 cwd=folder,
                 stderr=log,
                 stdout=log,
                 env=inherited
                 | {"PYTHONPATH": str(ROOT), "MARKS": str(self.marks), "PGQUEUE_LOG_FORMAT": "json"}
+                | {"PGQUEUE_PROCESSES": "0"}  # a consumer alone; those of a supervisor are tested in daemon/
                 | environment,
             )
 

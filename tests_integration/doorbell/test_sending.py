@@ -176,11 +176,13 @@ async def _run(
     try:
         if mode == "with":
             with transactions.ending_with(last) as connection:
+                assert connection is not None
                 for call in sends:
                     ConnectionRunner(connection).run(call)
                 meanwhile()
         else:
             async with transactions.ending_with(last) as connection:
+                assert connection is not None
                 for call in sends:
                     await AsyncConnectionRunner(connection).run(call)
                 meanwhile()

@@ -31,6 +31,20 @@ def message_that_appears_below_the_floor_is_found(scene: Scene) -> None:
     promise(found == [sent], "a message below the floor was never found")
 
 
+def message_below_the_floor_is_found_by_whoever_polls_now_and_then(scene: Scene) -> None:
+    sender = scene.session()
+    sender.connection.execute("begin")
+    sent = sender.send(delay="0.1 s")
+    scene.clock.advance(60.3)
+    _walk(scene)
+    sender.connection.execute("commit")
+    found: list[int] = []
+    for _ in range(12):
+        scene.clock.advance(0.5)
+        found += ids(scene.queue.read())
+    promise(found == [sent], "a message below the floor waited for a poll at the right instant")
+
+
 def claim_that_appears_below_the_floor_is_found(scene: Scene) -> None:
     scene.queue.send()
     reader = scene.session()
@@ -126,12 +140,21 @@ HIGHER = partial(
     "encode_floor(least(v_floor, due - interval '0.1 s'),",
     "encode_floor(greatest(v_floor, due - interval '17 min'),",
 )
+LUCKY = partial(
+    mutant,
+    "the whole walk only at some instants",
+    "floor",
+    "(hint >> 26 & 3) = v_phase",
+    "v_ms % v_period >= 100",
+)
 CLUSTER = "v_old.cluster <> v_cluster or v_mark_xid > greatest("
 
 GUARDS = (
     Guard(10, message_that_appears_below_the_floor_is_found, (FLOOR(),)),
     Guard(10, message_that_appears_below_the_floor_is_found, (FLOOR(),), kind="row"),
     Guard(10, claim_that_appears_below_the_floor_is_found, (FLOOR(),)),
+    Guard(10, message_below_the_floor_is_found_by_whoever_polls_now_and_then, (LUCKY(),)),
+    Guard(10, message_below_the_floor_is_found_by_whoever_polls_now_and_then, (LUCKY(),), kind="row"),
     Guard(10, backlog_of_hours_and_days_stays_in_sight, (HIGHER(),)),
     Guard(10, backlog_of_hours_and_days_stays_in_sight, (HIGHER(),), kind="row"),
     Guard(

@@ -46,6 +46,10 @@ def test_created_queue_is_listed_with_its_effective_settings(
         "ack_commit": "async",
         "payload_limit": 1048576,
         "key_window": 86400,
+        "rate_limit": 0,
+        "rate_burst": 0,
+        "max_in_flight": 0,
+        "max_in_flight_per_key": 0,
     }
 
 

@@ -20,13 +20,21 @@ from tests_integration.fixtures.verbs import (
 
 ROLES = ("producer", "consumer", "operator", "observer")
 SEND = {"send", "send_batch", "is_awaited", "ring"}
-CONSUME = {"read", "read_or_await", "pop", "maintain"} | {
+CONSUME = {"read", "read_or_await", "pop", "begin_step", "maintain"} | {
     verb + end
     for verb in ("delete", "archive", "release", "set_vt", "retry", "bury")
     for end in ("", "_batch")
 }
-OPERATE = {"create_queue", "drop_queue", "purge_queue", "configure_queue", "redrive"}
-LOOK = {"list_queues", "metrics", "depth", "clock", "queue_settings"}
+OPERATE = {
+    "create_queue",
+    "drop_queue",
+    "purge_queue",
+    "configure_queue",
+    "pause_queue",
+    "resume_queue",
+    "redrive",
+}
+LOOK = {"list_queues", "metrics", "depth", "clock", "queue_settings", "pause_of"}
 EVERYBODY = {
     "schema_version",
     "require_queue",
@@ -36,14 +44,20 @@ EVERYBODY = {
     "quoted",
     "check_queue_name",
 }
+ARM = {"barrier_arm", "barrier_add"}
+COORDINATE = {"barrier_abort", "barrier_ring", "try_claim", "renew_claim", "finish_claim", "release_claim"}
+END = {"forget_claims"} | {
+    f"barrier_{verb}" for verb in ("arrive", "fail", "ack", "bury", "callback", "finish", "sweep", "forget")
+}
+RESULTS = {"barrier_results", "barrier_missing"}
 FUNCTIONS = {
-    "producer": SEND | EVERYBODY,
-    "consumer": CONSUME | LOOK | EVERYBODY,
-    "observer": {"peek"} | LOOK | EVERYBODY,
-    "operator": SEND | CONSUME | OPERATE | {"peek"} | LOOK | EVERYBODY,
+    "producer": SEND | ARM | COORDINATE | EVERYBODY,
+    "consumer": CONSUME | END | COORDINATE | RESULTS | LOOK | EVERYBODY,
+    "observer": {"peek"} | RESULTS | LOOK | EVERYBODY,
+    "operator": SEND | ARM | CONSUME | END | COORDINATE | OPERATE | {"peek"} | RESULTS | LOOK | EVERYBODY,
 }
 CLONED = SEND | CONSUME | {"redrive", "depth"}
-VIEWS = {"messages", "dead_letters", "queues", "migration"}
+VIEWS = {"messages", "dead_letters", "queues", "step", "barriers", "claims", "migration"}
 RELATIONS = {
     "producer": set[str](),
     "consumer": set[str](),

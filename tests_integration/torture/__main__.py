@@ -4,6 +4,7 @@ python -m tests_integration.torture --kind both --seeds 1..20 --seconds 30
 python -m tests_integration.torture crash --kind log --times 10
 python -m tests_integration.torture check FOLDER
 python -m tests_integration.torture regressions
+python -m tests_integration.torture system --profile everything --seed 7 --seconds 120    # the real command: see there
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from typing import Any
 from tests_integration.torture.checker.verdict import MINIMUM_DRAINED, judge
 from tests_integration.torture.run import run
 from tests_integration.torture.schedule import Kind, Schedule, make_schedule
+from tests_integration.torture.system.__main__ import main as run_system
 
 REGRESSIONS = Path(__file__).parent / "regressions"
 
 
 def main(words: list[str]) -> int:
+    if words[:1] == ["system"]:
+        return run_system(words[1:])
     options = _parse(words)
     if options.command == "check":
         return _say([judge(Path(options.folder))])

@@ -1,10 +1,10 @@
-create or replace function pgqueue.check_settings(settings jsonb)
+create or replace function pgqueue.check_settings(settings jsonb, kind text)
 returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
 -- Check effective settings, one rule a row: type, least, most.
--- Raises: PQ002 naming the first bad setting.
+-- Raises: PQ002 naming the first bad setting, PQ008 for one that a queue of this kind can't have.
 declare
     v_bad record;
 begin
@@ -18,7 +18,8 @@ begin
         ('repark_seconds', 'number', 1, 86400), ('repark_budget', 'integer', 0, 1000), ('unknown_grace', 'number', 0, 604800),
         ('batch', 'integer', 1, 1000), ('retention', 'number', 0, 3153600000), ('payload_limit', 'integer', 1, 268435456),
         ('key_window', 'number', 60, 31536000), ('archive', 'boolean', null, null), ('backoff', 'object', null, null),
-        ('durability', 'string', null, null), ('ack_commit', 'string', null, null)
+        ('durability', 'string', null, null), ('ack_commit', 'string', null, null), ('rate_limit', 'number', 0, 1000000),
+        ('rate_burst', 'integer', 0, 1000000), ('max_in_flight', 'integer', 0, 10000), ('max_in_flight_per_key', 'integer', 0, 1000)
     ) r(name, kind, least, most) on r.name = s.key
     where r.name is null
        or jsonb_typeof(s.value) <> replace(r.kind, 'integer', 'number')
@@ -39,6 +40,12 @@ begin
     elsif (settings ->> 'health_stale')::numeric <= (settings ->> 'vt')::numeric then
         perform pgqueue.fault('PQ002', format('health_stale (%s s) must be over vt (%s s)', settings ->> 'health_stale', settings ->> 'vt'),
                               'Set both in one call; 30/60, 180/240, 600/660 and 3660/3720 are good pairs.');
+    elsif (settings ->> 'rate_limit')::numeric > 0 and (settings ->> 'rate_limit')::numeric < 0.001 then
+        perform pgqueue.fault('PQ002', format('setting rate_limit can''t be %s', settings ->> 'rate_limit'),
+                              'Pass 0 for no limit, or messages a second from 0.001 on; pause_queue stops all.');
+    elsif (settings ->> 'max_in_flight_per_key')::integer > 0 and kind = 'log' then
+        perform pgqueue.fault('PQ008', 'max_in_flight_per_key needs a queue of kind row',
+                              'A log hands out its messages in their order, so it can''t pass over a key: make the queue with kind => ''row''.');
     end if;
     select b.key as name, b.value into v_bad
     from jsonb_each(settings -> 'backoff') b

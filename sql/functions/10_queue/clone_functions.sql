@@ -11,7 +11,7 @@ as $$
 -- Writes: functions <verb>__<queue>, granted by verb_roles(), nothing to PUBLIC.
 declare
     v_queue constant pgqueue.queue := (select q from pgqueue.queue q where q.queue = clone_functions.queue);
-    v_settings constant jsonb := pgqueue.effective_settings(v_queue.settings);
+    v_settings constant jsonb := pgqueue.baked_settings(clone_functions.queue);
     v_template record;
     v_setting record;
     v_body text;
@@ -24,7 +24,8 @@ begin
         v_body := regexp_replace(v_body, 'template_(queue|log)', queue, 'g');
         for v_setting in
             select s.key as name, s.value #>> '{}' as value
-            from jsonb_each(v_settings || jsonb_build_object('hard_cap', (v_settings ->> 'max_reads')::integer + (v_settings ->> 'repark_budget')::integer)) s
+            -- The row side of a log is read by the log's read, which has asked the gate.
+            from jsonb_each(v_settings || case when starts_with(v_template.verb, 'row_') then '{"gated": false}' else '{}' end::jsonb) s
             where position('-- setting: ' || s.key || E'\n' in v_body) > 0
         loop
             v_body := regexp_replace(v_body, ':= [^;]*; -- setting: ' || v_setting.name || '\n',

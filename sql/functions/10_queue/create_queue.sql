@@ -5,7 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Make a queue of kind log, or of kind row for groups and filters; the same call again changes nothing. Ids go on above those of a dropped queue of the name.
 -- Writes: pgqueue.queue, the queue's tables and functions, the views over all queues.
--- Locks: as lock_ddl() and refresh_views(). Raises: PQ002, PQ004 (there is one with other settings), PQ010.
+-- Locks: as lock_ddl() and refresh_views(). Raises: PQ002, PQ004 (there is one with other settings), PQ008, PQ010.
 declare
     v_kind constant text := coalesce(kind, 'log');
     v_settings constant jsonb := coalesce(settings, '{}');
@@ -16,7 +16,7 @@ begin
     if v_kind not in ('row', 'log') then
         perform pgqueue.fault('PQ002', format('kind %s is unknown', pgqueue.quoted(v_kind)), 'Kinds: row, log.');
     end if;
-    perform pgqueue.check_settings(pgqueue.effective_settings(v_settings));
+    perform pgqueue.check_settings(pgqueue.effective_settings(v_settings), v_kind);
     perform pgqueue.lock_ddl();
     select q.* into v_there from pgqueue.queue q where q.queue = create_queue.queue;
     if found then
@@ -34,6 +34,7 @@ begin
         perform pgqueue.create_log_tables(queue, v_first_id);
     end if;
     perform pgqueue.create_doorbell(queue);
+    perform pgqueue.fit_indexes(queue);
     perform pgqueue.clone_functions(queue);
     perform pgqueue.grant_tables(queue);
     perform pgqueue.refresh_views(queue);

@@ -3,8 +3,8 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $ddl$
--- The tables of one queue of kind row: r_ what waits or runs, k_ idempotency keys, a_ archive, d_ dead letters; the
--- sequences s_ (cache 1: ids never come from a session's store) and f_ (a hint of read); the view q_ to select from.
+-- The tables of one queue of kind row: r_ what waits or runs, k_ idempotency keys, a_ archive, d_ dead letters; the sequences s_ (cache
+-- 1: ids never come from a session's store), f_ (a hint of read) and g_ (when rate_limit's bucket is full); the view q_ to select from.
 -- vt is the second column of the one claim index, so a claim can't be a HOT update; what it buys is a read that never
 -- walks over messages in flight or delayed. In both secondary indexes msg_id is an expression, so that msg_id = any (…)
 -- can only use the primary key and a group only its own index: after VACUUM of a drained queue all indexes look
@@ -15,6 +15,7 @@ begin
     execute replace(replace($sql$
         create sequence pgqueue.s_template_queue as bigint start with FIRST_ID cache 1;
         create unlogged sequence pgqueue.f_template_queue as bigint minvalue 0 start with 0 cache 1;
+        create sequence pgqueue.g_template_queue as bigint minvalue 0 start with 0 cache 1;
         create table pgqueue.r_template_queue (
             msg_id       bigint      not null,
             enqueued_at  timestamptz not null,

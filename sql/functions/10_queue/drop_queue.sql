@@ -5,7 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Drop a queue with its archive and dead letters. Its highest id is kept, so a receipt or id of the old queue never
 -- fits a message of a new one.
--- Returns: false when there is none. Writes: pgqueue.queue, pgqueue.dropped_queue; drops tables and functions.
+-- Returns: false when there is none. Writes: pgqueue.queue, pgqueue.step, pgqueue.paused_queue, pgqueue.dropped_queue; drops tables and functions.
 -- Locks: as lock_ddl(), then the views and tables exclusively, briefly.
 -- Raises: PQ005 when it holds messages or dead letters and force is not true, PQ010.
 declare
@@ -29,6 +29,8 @@ begin
         end if;
     end if;
     delete from pgqueue.queue q where q.queue = drop_queue.queue;
+    delete from pgqueue.step s where s.queue = drop_queue.queue;
+    delete from pgqueue.paused_queue p where p.queue = drop_queue.queue;
     -- All or nothing at each try: nobody waits for the views while we wait for a table, and whoever waits for one of the
     -- tables may hold another.
     -- The sequences too: a send of a log holds s_ before its table.
@@ -40,7 +42,7 @@ begin
              on conflict on constraint dropped_queue_pkey
              do update set last_msg_id = greatest(dropped_queue.last_msg_id, excluded.last_msg_id), dropped_at = excluded.dropped_at;
              drop sequence %5$s',
-            queue, 'q_' || queue, array_to_string(v_tables, ', '), 's_' || queue, array_to_string(pgqueue.tables_of(queue, 'wfus'), ', ')), queue);
+            queue, 'q_' || queue, array_to_string(v_tables, ', '), 's_' || queue, array_to_string(pgqueue.tables_of(queue, 'wfgus'), ', ')), queue);
     if force is not true then
         -- A sender may have committed between the look and the lock.
         execute v_look into v_held;

@@ -8,15 +8,24 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 -- Read and delete at once: at most once, for what may be lost with its reader.
--- Returns: 0 .. qty messages in claim order, without a receipt. Writes: r_. Locks: the rows; locked ones are skipped.
+-- Returns: 0 .. qty messages in claim order, without a receipt. Writes: r_. Locks: the rows; locked ones are skipped; first as gate.
 -- Raises: PQ002.
 declare
+    c_gated constant boolean := 'false'; -- setting: gated
     v_now constant timestamptz := pgqueue.clock();
     v_left integer := qty;
     v_level smallint := 10;
     v_got integer;
+    v_room integer;
 begin
     perform pgqueue.check_read('1 s', qty);
+    if c_gated then
+        v_room := pgqueue.gate__template_queue(qty, v_now, false);
+        v_left := v_room;
+        if v_room < 1 then
+            return;
+        end if;
+    end if;
     loop
         select r.priority into v_level from pgqueue.r_template_queue r
         where r.priority > 0 and r.priority < v_level order by r.priority desc limit 1;
@@ -40,5 +49,8 @@ begin
         v_left := v_left - v_got;
         exit when v_left = 0 or v_level = 0;
     end loop;
+    if c_gated then
+        perform pgqueue.spend__template_queue(v_room - v_left, v_now);
+    end if;
 end
 $$;

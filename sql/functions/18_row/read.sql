@@ -10,10 +10,12 @@ as $$
 -- Lease up to qty visible messages for vt (null: the queue's own): priority first, then vt, then msg_id; of a group only
 -- its head. A message past the hard cap goes to the dead letters here, for it may kill whoever handles it.
 -- Returns: 0 .. qty messages in claim order, all under one random receipt. Writes: r_, past the cap d_.
--- Locks: the claimed rows; rows locked by others are skipped. Raises: PQ002.
+-- Locks: the claimed rows; rows locked by others are skipped; first as gate. Raises: PQ002.
 declare
     c_vt constant interval := '30'; -- setting: vt
     c_hard_cap constant integer := '10'; -- setting: hard_cap
+    c_gated constant boolean := 'false'; -- setting: gated
+    c_most_per_key constant integer := '0'; -- setting: max_in_flight_per_key
     v_now constant timestamptz := pgqueue.clock();
     v_vt constant interval := coalesce(vt, c_vt);
     v_until constant timestamptz := v_now + v_vt;
@@ -25,9 +27,22 @@ declare
     v_hint bigint;
     v_from timestamptz := '-infinity';
     v_got integer;
+    v_room integer;
 begin
     if v_vt < '0.1 s' or v_vt > '24 hours' or qty < 1 or qty > 1000 or qty is null then
         perform pgqueue.check_read(v_vt, qty);
+    end if;
+    if c_gated then
+        v_room := pgqueue.gate__template_queue(qty, v_now);
+        v_left := v_room;
+        if v_room < 1 then
+            return;
+        elsif c_most_per_key > 0 then
+            return query select * from pgqueue.read_by_key__template_queue(v_vt, v_room, v_filter, v_holder, v_now);
+            get diagnostics v_got = row_count;
+            perform pgqueue.spend__template_queue(v_got, v_now);
+            return;
+        end if;
     end if;
     loop
         if v_level > 0 then
@@ -86,5 +101,8 @@ begin
             exit;
         end if;
     end loop;
+    if c_gated then
+        perform pgqueue.spend__template_queue(v_room - v_left, v_now);
+    end if;
 end
 $$;

@@ -4,8 +4,8 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Send dead letters again, each as a new message whose header pgqueue-redriven-from names the old one; the dead letter
--- stays and names the new one. One that was redriven before, or is unknown, is left out.
--- Returns: old and new id, by old id. Writes: d_(redriven_as, redriven_at), r_. Locks: groups by number, then dead letters by msg_id.
+-- stays and names the new one; what it did by steps stays done. One that was redriven before, or is unknown, is left out.
+-- Returns: old and new id, by old id. Writes: d_(redriven_as, redriven_at), r_, step. Locks: groups by number, then dead letters by msg_id.
 -- Raises: PQ002.
 declare
     v_now constant timestamptz := pgqueue.clock();
@@ -32,6 +32,10 @@ begin
             insert into pgqueue.r_template_queue (msg_id, enqueued_at, vt, message, headers, group_key, priority)
             select p.new_id, v_now, v_now, d.message, coalesce(d.headers, '{}') || jsonb_build_object('pgqueue-redriven-from', p.old_id), d.group_key, d.priority
             from pair p join pgqueue.d_template_queue d on d.msg_id = p.old_id
+        ), remembered as (
+            insert into pgqueue.step (queue, msg_id, step, done_at)
+            select 'template_queue', p.new_id, s.step, s.done_at
+            from pair p join pgqueue.step s on s.queue = 'template_queue' and s.msg_id = p.old_id
         )
         select p.old_id, p.new_id from pair p order by p.old_id;
 end

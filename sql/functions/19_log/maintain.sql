@@ -9,7 +9,7 @@ set enable_sort = off
 as $$
 -- One bounded step of what no message waits for: bring back what nobody holds, drop claims that ran out with nothing left in them,
 -- give a side's space back. Any number of sessions may call it, each in a transaction of its own; a few times a second is plenty.
--- Returns: one row: messages moved to the row side, whether a side was truncated. Writes, locks: as sweep and rotate.
+-- Returns: one row: messages moved to the row side, whether a side was truncated. Writes, locks: as sweep, forget_steps and rotate.
 declare
     v_now constant timestamptz := pgqueue.clock();
     v_hint constant bigint := pg_sequence_last_value('pgqueue.f_template_log'::regclass);
@@ -27,6 +27,7 @@ begin
           and not exists (select from pgqueue.l_template_log l where l.msg_id between c.lo and c.hi)
           and not exists (select from pgqueue.m_template_log m where m.msg_id between c.lo and c.hi)
         for update skip locked));
+    perform pgqueue.forget_steps__template_log();
     truncated := pgqueue.rotate__template_log();
     return next;
 end

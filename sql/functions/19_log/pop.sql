@@ -8,20 +8,33 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 -- Read and delete at once: at most once, for what may be lost with its reader.
--- Returns: 0 .. qty messages, the row side first, without a receipt. Writes: l_, m_, c_, r_. Locks: as read and delete_batch.
+-- Returns: 0 .. qty messages, the row side first, without a receipt. Writes: l_, m_, c_, r_. Locks: first as gate, then as read and delete_batch.
 -- Raises: PQ002.
 declare
+    c_gated constant boolean := 'false'; -- setting: gated
+    v_now constant timestamptz := pgqueue.clock();
     v_message pgqueue.message;
     v_ids bigint[] := '{}';
     v_receipt bigint;
-    v_left integer := qty;
+    v_room integer := qty;
+    v_left integer;
 begin
     perform pgqueue.check_read('1 s', qty);
-    perform pgqueue.lapse__template_log(pgqueue.clock(), qty);
-    for v_message in select * from pgqueue.row_pop__template_log(qty) loop
+    if c_gated then
+        v_room := pgqueue.gate__template_log(qty, v_now, false);
+        if v_room < 1 then
+            return;
+        end if;
+    end if;
+    v_left := v_room;
+    perform pgqueue.lapse__template_log(v_now, v_room);
+    for v_message in select * from pgqueue.row_pop__template_log(v_room) loop
         v_left := v_left - 1;
         return next v_message;
     end loop;
+    if c_gated then
+        perform pgqueue.spend__template_log(v_room - v_left, v_now); -- the read below counts its own
+    end if;
     if v_left = 0 then
         return;
     end if;

@@ -11,9 +11,10 @@ as $$
 -- log are moved there before), then the log in order of msg_id. What the log hands out is one stretch of ids behind the
 -- cursor: one row in c_, whatever its qty; the messages themselves are not touched.
 -- Returns: 0 .. qty messages, all under one random receipt. Writes: c_; for redeliveries r_, past the cap d_.
--- Locks: the take lock, for the few microseconds that move the cursor. Raises: PQ002, PQ008 (filter).
+-- Locks: first as gate; the take lock, for the few microseconds that move the cursor. Raises: PQ002, PQ008 (filter).
 declare
     c_vt constant interval := '30'; -- setting: vt
+    c_gated constant boolean := 'false'; -- setting: gated
     v_now constant timestamptz := pgqueue.clock();
     v_vt constant interval := coalesce(vt, c_vt);
     v_until constant timestamptz := v_now + v_vt;
@@ -21,6 +22,7 @@ declare
     v_hint constant bigint := pg_sequence_last_value('pgqueue.f_template_log'::regclass);
     v_floor timestamptz := '-infinity';
     v_receipt bigint;
+    v_room integer := qty;
     v_left integer := qty;
     v_message pgqueue.message;
     v_due boolean;
@@ -35,6 +37,13 @@ begin
     end if;
     if filter is not null then
         perform pgqueue.needs_row_kind('template_log', 'filter');
+    end if;
+    if c_gated then
+        v_room := pgqueue.gate__template_log(qty, v_now);
+        v_left := v_room;
+        if v_room < 1 then
+            return;
+        end if;
     end if;
     v_receipt := pgqueue.new_receipt(v_now);
     if v_hint > 0 or v_receipt & 63 = 0 then
@@ -67,7 +76,7 @@ begin
         end if;
         if v_due then
             for v_message in select * from pgqueue.row_read__template_log(v_vt, v_left, null, v_holder) loop
-                if v_left = qty then
+                if v_left = v_room then
                     v_receipt := v_message.receipt;
                 elsif v_message.receipt <> v_receipt then
                     -- The second pass has a receipt of its own; a read shall have one.
@@ -102,8 +111,13 @@ begin
         v_left := v_left - v_got;
         exit when v_ids[v_got] & 131071 <> 131071; -- else the other side goes on
     end loop;
-    if v_left = qty and pgqueue.sweep__template_log() > 0 then
+    if v_left = v_room and pgqueue.sweep__template_log() > 0 then
         return query select * from pgqueue.row_read__template_log(v_vt, v_left, null, v_holder);
+        get diagnostics v_got = row_count;
+        v_left := v_left - v_got;
+    end if;
+    if c_gated then
+        perform pgqueue.spend__template_log(v_room - v_left, v_now);
     end if;
 end
 $$;

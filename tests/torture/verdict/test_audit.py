@@ -1,0 +1,140 @@
+"""Where the server kept a list of what it committed, it settles every doubt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.torture.verdict.chronicle import QUEUE, VT, Chronicle
+
+A, B = "consumer-0.1", "consumer-1.1"
+
+
+@pytest.fixture
+def chronicle() -> Chronicle:
+    made = Chronicle()
+    made.config["audit"] = True
+    made.tables["audit"] = []
+    made.send("u1", 1)
+    return made
+
+
+def note(chronicle: Chronicle, verb: str, receipt: int, **more: Any) -> None:
+    row = {
+        "seq": 1,
+        "queue": QUEUE,
+        "verb": verb,
+        "msg_id": 1,
+        "receipt": receipt,
+        "db_at": chronicle.now * 1000,
+    }
+    chronicle.tables["audit"].append(row | more)
+
+
+def claimed(chronicle: Chronicle, p: str, receipt: int, *, read_ct: int = 1, commit: str = "sync") -> None:
+    note(chronicle, "claim", receipt, db_until=(chronicle.now + VT) * 1000, read_ct=read_ct, release_ct=0)
+    chronicle.claim(p, 1, receipt, read_ct=read_ct, commit=commit)
+
+
+def test_an_ack_in_doubt_that_came_to_nothing_accounts_for_nothing(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    claimed(chronicle, A, 11)
+    chronicle.run(A, 1, 11)
+    chronicle.ack(A, 1, 11, end="info")
+    assert chronicle.finish().judged(tmp_path).violations == {"lost": 1}
+
+
+def test_an_ack_in_doubt_that_was_carried_out_does(chronicle: Chronicle, tmp_path: Path) -> None:
+    claimed(chronicle, A, 11)
+    chronicle.run(A, 1, 11)
+    note(chronicle, "delete", 11)
+    chronicle.ack(A, 1, 11, end="info")
+    verdict = chronicle.finish().judged(tmp_path)
+    assert verdict.violations == {}
+    assert verdict.report["figures"]["acked_in_doubt"] == 0
+
+
+def test_a_run_after_an_ack_that_came_to_nothing_is_a_lost_reply(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    claimed(chronicle, A, 11)
+    chronicle.run(A, 1, 11)
+    chronicle.ack(A, 1, 11, end="info")
+    chronicle.wait(VT)
+    claimed(chronicle, B, 12, read_ct=2)
+    chronicle.run(B, 1, 12, read_ct=2)
+    note(chronicle, "delete", 12)
+    chronicle.ack(B, 1, 12)
+    verdict = chronicle.finish().judged(tmp_path)
+    assert verdict.violations == {}
+    assert verdict.report["figures"]["duplicates_by_cause"] == {"lost reply": 1}
+
+
+def test_a_claim_that_nobody_lived_to_write_down_still_is_a_lease(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    note(chronicle, "claim", 11, db_until=(chronicle.now + VT) * 1000, read_ct=1, release_ct=0)
+    chronicle.claim(A, 1, 11, end="")
+    chronicle.kill(A)
+    claimed(chronicle, B, 12, read_ct=2)
+    chronicle.run(B, 1, 12, read_ct=2)
+    chronicle.ack(B, 1, 12)
+    verdict = chronicle.finish().judged(tmp_path)
+    assert verdict.violations == {"overlap": 1}
+    assert verdict.report["cases"]["overlap"][0]["lines"][0] == "audit.jsonl:1"
+    assert verdict.report["figures"]["delivered"] == 1
+
+
+def test_a_release_by_somebody_who_keeps_no_history_ends_the_lease(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    claimed(chronicle, A, 11)
+    chronicle.kill(A)
+    note(chronicle, "release", 11, db_until=chronicle.now * 1000)
+    claimed(chronicle, B, 12, read_ct=2)
+    chronicle.run(B, 1, 12, read_ct=2)
+    chronicle.ack(B, 1, 12)
+    assert chronicle.finish().judged(tmp_path).violations == {}
+
+
+@pytest.mark.parametrize(("kept", "found"), [(False, {}), (True, {"overlap": 1, "read_ct_fell": 1})])
+def test_a_crash_excuses_only_the_claims_that_it_took_back(
+    chronicle: Chronicle, tmp_path: Path, kept: bool, found: dict[str, int]
+) -> None:
+    claimed(chronicle, A, 11, commit="async")
+    if not kept:
+        chronicle.tables["audit"].clear()
+    chronicle.fault("kill_server", "server", loses_async=True)
+    claimed(chronicle, B, 12)
+    chronicle.run(B, 1, 12)
+    chronicle.ack(B, 1, 12)
+    assert chronicle.finish().judged(tmp_path).violations == found
+
+
+@pytest.mark.parametrize("outcome", ["done", "gone"])
+def test_an_ack_in_doubt_and_its_repetition_are_one_ack(
+    chronicle: Chronicle, tmp_path: Path, outcome: str
+) -> None:
+    claimed(chronicle, A, 11)
+    chronicle.run(A, 1, 11)
+    note(chronicle, "delete", 11)
+    chronicle.ack(A, 1, 11, end="info")
+    chronicle.ack(A, 1, 11, outcome=outcome)
+    assert chronicle.finish().judged(tmp_path).violations == {}
+
+
+def test_an_ack_that_the_server_carried_out_when_its_caller_had_given_up(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    """What was read in between is no delivery after the ack."""
+    claimed(chronicle, A, 11)
+    chronicle.run(A, 1, 11)
+    chronicle.ack(A, 1, 11, end="info")
+    chronicle.claim(B, 1, 12, end="info")
+    chronicle.wait(100)
+    claimed(chronicle, B, 13, read_ct=2)
+    note(chronicle, "delete", 11)
+    assert "delivered_after_ack" not in chronicle.finish().judged(tmp_path).violations
