@@ -7,7 +7,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pgqueue.consumer import calls
 from pgqueue.consumer.backing_off import Trouble, is_of_the_server
@@ -16,6 +16,7 @@ from pgqueue.errors import PgQueueError, QueueNotFound
 from pgqueue.log import get_logger
 from pgqueue.message.model import Outcome
 
+T = TypeVar("T")
 log = get_logger("pgqueue.consumer")
 
 LARGEST_CALL = 1_000
@@ -154,8 +155,24 @@ def _calls_of(batch: Iterable[Ended]) -> Iterator[tuple[QueuePlan, Verb, list[En
         plan, verb = ended.held.plan, ended.verdict.verb
         groups.setdefault((plan.queue, verb, plan.ack_async), []).append(ended)
     for (_, verb, _), group in groups.items():
-        for start in range(0, len(group), LARGEST_CALL):
-            yield group[0].held.plan, verb, group[start : start + LARGEST_CALL]
+        for part in parts_of_calls(group, lambda ended: ended.held.message.msg_id):
+            yield group[0].held.plan, verb, part
+
+
+def parts_of_calls(group: Sequence[T], msg_id: Callable[[T], int]) -> Iterator[list[T]]:
+    """Cut into lists of at most `LARGEST_CALL` in which no message stands twice.
+
+    A process can hold two leases of one message, an old and a new one; one call would give both the delay and the
+    error of the first.
+    """
+    rest: Sequence[T] = group
+    while rest:
+        once: dict[int, T] = {}
+        again = [one for one in rest if once.setdefault(msg_id(one), one) is not one]
+        distinct = list(once.values())
+        for start in range(0, len(distinct), LARGEST_CALL):
+            yield distinct[start : start + LARGEST_CALL]
+        rest = again
 
 
 def _note_lost(plan: QueuePlan, verb: Verb, group: list[Ended], outcomes: dict[int, Outcome]) -> None:

@@ -15,6 +15,7 @@ from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.model import Clock, RenewalRunner, Verb
 from pgqueue.consumer.record import WAITING, Row
 from pgqueue.consumer.report import PlanLine
+from pgqueue.consumer.settle import parts_of_calls
 from pgqueue.daemon import rules
 from pgqueue.errors import InDoubt, PgQueueError, Unavailable
 from pgqueue.log import get_logger
@@ -24,7 +25,6 @@ from pgqueue.message.rules import backoff_delay
 
 log = get_logger("pgqueue.daemon")
 
-LARGEST_CALL = 1_000
 Plans = Mapping[int, PlanLine]
 Settlement = Call[dict[int, Outcome]]
 
@@ -113,8 +113,8 @@ class Settler:
             if (plan := plans.get(row.plan)) is not None:
                 groups.setdefault((plan, death.verb_for(row, plans)), []).append(row)
         for (plan, verb), group in groups.items():
-            for start in range(0, len(group), LARGEST_CALL):
-                yield plan.queue, verb, self._call(plan, verb, group[start : start + LARGEST_CALL], death)
+            for part in parts_of_calls(group, lambda row: row.msg_id):
+                yield plan.queue, verb, self._call(plan, verb, part, death)
 
     async def renew(self, rows: Sequence[Row], plans: Plans, worker: int) -> None:
         """Prolong the leases of a worker that can't do it itself."""

@@ -71,6 +71,15 @@ async def test_a_thousand_is_the_most_a_call_takes(work: AsyncScript) -> None:
     assert [len(call.params[0]) for call in work.calls] == [1000, 1000, 500]  # type: ignore[arg-type]
 
 
+async def test_two_leases_of_one_message_never_go_in_one_call(work: AsyncScript) -> None:
+    settling = settler(work)
+    for msg_id, delay in ((1, 5), (2, 6), (1, 7)):
+        settling.add(held(msg_id=msg_id), Verdict(Verb.RETRY, delay=delay))
+    await drain(settling)
+    ids = [call.params[0] for call in work.calls]
+    assert ids == [[1, 2], [1]]
+
+
 async def test_nothing_is_nothing(work: AsyncScript) -> None:
     settling = settler(work)
     settling.add(held(), NOTHING)
