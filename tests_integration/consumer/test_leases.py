@@ -147,6 +147,22 @@ def test_an_ack_survives_a_pooler_that_restarts_during_the_handler(
     assert worker.process.poll() is None
 
 
+def test_a_task_that_outlives_the_poolers_patience_is_acked_once(
+    start: StartWorker, client: PgQueue, waiting: Rows, own_bouncer: Bouncer, database: Database
+) -> None:
+    """U23: PgBouncer reaps what is idle while the handler runs."""
+    own_bouncer.set("client_idle_timeout", 1)
+    client.send("orders", payload.build("t", [], {}))
+    worker = start(SLOW, "--concurrency", "1", "--no-listen", dsn=own_bouncer.conninfo(database.name))
+    worker.wait_for_mark("started")
+    worker.wait_for("connection.dropped")  # upkeep is the first to find out; the ack may be the next
+    worker.let("go")
+    eventually(lambda: not waiting())
+    assert worker.marked("started") == worker.marked("ended") == 1
+    assert worker.events("message.lease_lost") == []
+    assert worker.process.poll() is None
+
+
 def test_a_transaction_that_the_block_ends_itself_is_no_ack(
     start: StartWorker, client: PgQueue, waiting: Rows, effects: Callable[[], list[int]]
 ) -> None:
