@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pgqueue.consumer import calls
 from pgqueue.consumer.backing_off import Trouble, is_of_the_server
+from pgqueue.consumer.barriers import as_settled
 from pgqueue.consumer.model import Held, QueuePlan, Runner, Verb, Verdict
 from pgqueue.errors import PgQueueError, QueueNotFound
 from pgqueue.log import get_logger
@@ -67,7 +68,7 @@ class Settler:
     def add(self, held: Held, verdict: Verdict) -> None:
         """Take a verdict; it goes out as soon as the call before it is answered."""
         if verdict.verb is not Verb.NOTHING:
-            self._waiting.append(Ended(held, verdict))
+            self._waiting.append(Ended(held, as_settled(held, verdict)))
             self._idle.clear()
             self._wake.set()
 
@@ -148,14 +149,15 @@ def _report_dropped(plan: QueuePlan, verb: Verb, messages: int, error: QueueNotF
 
 
 def _calls_of(batch: Iterable[Ended]) -> Iterator[tuple[QueuePlan, Verb, list[Ended]]]:
-    """Group by queue, verb and commit mode, which may have changed; at most `LARGEST_CALL` a group."""
-    groups: dict[tuple[str, Verb, bool], list[Ended]] = {}
+    """Group by queue, verb, commit mode and archive, which may have changed; at most `LARGEST_CALL` a group."""
+    groups: dict[tuple[str, Verb, bool, bool], list[Ended]] = {}
     for ended in batch:
         plan, verb = ended.held.plan, ended.verdict.verb
-        groups.setdefault((plan.queue, verb, plan.ack_async), []).append(ended)
-    for (_, verb, _), group in groups.items():
-        for start in range(0, len(group), LARGEST_CALL):
-            yield group[0].held.plan, verb, group[start : start + LARGEST_CALL]
+        groups.setdefault((plan.queue, verb, plan.ack_async, plan.archive), []).append(ended)
+    for (_, verb, _, _), group in groups.items():
+        size = 1 if verb is Verb.FINISH else LARGEST_CALL
+        for start in range(0, len(group), size):
+            yield group[0].held.plan, verb, group[start : start + size]
 
 
 def _note_lost(plan: QueuePlan, verb: Verb, group: list[Ended], outcomes: dict[int, Outcome]) -> None:
