@@ -49,7 +49,7 @@ def keep_result(held: Held, answer: object) -> None:
     if (
         headers
         and answer is not None
-        and not isinstance(answer, Answer)
+        and not isinstance(answer, NO_RESULT)
         and not held.acked
         and part_of(headers)
     ):
