@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,17 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pgqueue import PgQueue, barrier
-from pgqueue.barrier import Options, Part
+from pgqueue.barrier import Options, Part, settle
 from pgqueue.barrier import calls as barrier_calls
 from pgqueue.barrier.model import SKIPPED_DUPLICATE_CALLBACK
+from pgqueue.barrier.rules import part_of
+from pgqueue.client.doors import work_door
+from pgqueue.db.transaction import Transactions
 from pgqueue.task import payload
 from tests_integration.consumer.conftest import StartWorker
+from tests_integration.doorbell.ears import Ears, wait_for_message
 from tests_integration.fixtures.database import Database
-from tests_integration.fixtures.verbs import KINDS, Kind, scalar
+from tests_integration.fixtures.verbs import KINDS, Kind, Queue, scalar
 from tests_integration.fixtures.waiting import eventually
 
 APP = """
@@ -287,3 +292,31 @@ def test_part_that_dies_in_sql_is_found_by_the_sweep_of_a_worker(
     start(APP)
     ((by, _, found),) = eventually(lambda: seen("total"), 15)
     assert (by, found[0][0]) == (generation, "failed")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_callback_sent_by_the_transaction_of_a_part_wakes_who_waits_for_it(
+    client: PgQueue, database: Database, db: psycopg.Connection, *, is_async: bool
+) -> None:
+    """Else it would be found by polling."""
+    client.create_queue("total", "row")
+    barrier.arm(client, "b", pages(1), Part("total", {}))
+    (held,) = client.read("orders")
+    place = part_of(held.headers)
+    assert place is not None
+    ears = Ears(database.connect(), "total")
+    wait_for_message(Queue(db, "total"))
+
+    async def end() -> None:
+        transactions = Transactions(work_door(database.conninfo, {}), 1)
+        last = settle.ack_part("orders", held.msg_id, held.receipt, place, None)
+        if is_async:
+            async with transactions.ending_with(last):
+                pass
+        else:
+            with transactions.ending_with(last):
+                pass
+        await transactions.close()
+
+    asyncio.run(end())
+    assert ears.heard() == 1
