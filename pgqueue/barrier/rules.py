@@ -27,12 +27,15 @@ MAX_PARTS = 1_000_000
 MAX_RESULT_BYTES = 16_777_216
 MAX_TEXT_BYTES = 255 * 1024 * 1024
 MOST_RETRIES = 100
+MAX_INT4, MAX_INT8 = 2**31 - 1, 2**63 - 1
 
 
 def part_of(headers: Any) -> PartOf | None:
     """Read which part of a barrier a message is; None for any other message. Never raises."""
     match headers.get(PART_HEADER) if isinstance(headers, dict) else None:
-        case {"barrier": str(key), "generation": int(generation), "part": int(part)}:
+        case {"barrier": str(key), "generation": int(generation), "part": int(part)} if (
+            _is_generation(generation) and not isinstance(part, bool) and 0 <= part <= MAX_INT4
+        ):
             return PartOf(key, generation, part)
     return None
 
@@ -40,7 +43,7 @@ def part_of(headers: Any) -> PartOf | None:
 def callback_of(headers: Any) -> CallbackOf | None:
     """Read which barrier sent a message at its end; None for any other message. Never raises."""
     match headers.get(CALLBACK_HEADER) if isinstance(headers, dict) else None:
-        case {"barrier": str(key), "generation": int(generation)}:
+        case {"barrier": str(key), "generation": int(generation)} if _is_generation(generation):
             return CallbackOf(key, generation)
     return None
 
@@ -134,6 +137,11 @@ def options_text(options: Options) -> str:
     if options.on_failure is None:
         return text
     return f'{text[:-1]},"on_failure":{sending_text(options.on_failure, "on_failure")}}}'
+
+
+def _is_generation(value: int) -> bool:
+    """Tell whether the server takes this for one: a header that somebody invented must not spoil the call of others."""
+    return not isinstance(value, bool) and 0 < value <= MAX_INT8
 
 
 def _of_call(call: Call[int], label: str) -> tuple[str, str, str | None, str | None, int]:

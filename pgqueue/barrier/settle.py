@@ -122,6 +122,7 @@ def finish_callback(
         lambda rows: Outcome(rows[0][0]),
         repeat=Repeat.ALWAYS,
         queue=queue,
+        parse_repeated=lambda rows: Outcome.DONE if rows[0][0] == Outcome.GONE else Outcome(rows[0][0]),
     )
 
 

@@ -22,7 +22,7 @@ from pgqueue.consumer.model import Doors, QueuePlan
 from pgqueue.consumer.settings import Overrides, ProcessSettings
 from pgqueue.consumer.start import Wanted
 from pgqueue.consumer.turns import work_connections
-from pgqueue.consumer.upkeep import keep_queues_small
+from pgqueue.consumer.upkeep import keep_barriers_ending, keep_queues_small
 from pgqueue.consumer.watchdog import Watchdog
 from pgqueue.db.listener import Listener
 from pgqueue.db.transaction import Transactions
@@ -91,6 +91,7 @@ async def _serve(work: Work, doors: Doors) -> int:
     chores = [
         asyncio.create_task(start.keep_plans_fresh(consumer, doors.work, work.overrides)),
         asyncio.create_task(keep_queues_small(consumer, doors.work)),
+        asyncio.create_task(keep_barriers_ending(doors.work)),
     ]
     try:
         return await consumer.run()

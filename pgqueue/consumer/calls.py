@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from pgqueue.barrier.rules import part_of
+from pgqueue.barrier.settle import ack_part, bury_part
 from pgqueue.call import Call, Rows
+from pgqueue.consumer import barriers
 from pgqueue.consumer.model import Held, QueuePlan, Verb, Verdict
 from pgqueue.errors import StaleReceipt
 from pgqueue.message import calls
@@ -41,6 +44,8 @@ def settle(plan: QueuePlan, verb: Verb, ended: Sequence[tuple[Held, Verdict]]) -
             return calls.bury_batch(queue, ids, [v.reason or "buried" for v in verdicts], errors, receipts)
         case Verb.RELEASE:
             return calls.release_batch(queue, ids, receipts, [v.delay for v in verdicts])
+        case Verb.ARRIVE | Verb.BURY_PART | Verb.FINISH:
+            return barriers.SETTLEMENTS[verb](plan, ended)
         case Verb.NOTHING:
             raise AssertionError("NOTHING is never sent")
 
@@ -48,16 +53,28 @@ def settle(plan: QueuePlan, verb: Verb, ended: Sequence[tuple[Held, Verdict]]) -
 def ack(held: Held) -> Call[Outcome]:
     """Build the ack that stands at the end of `ctx.tx`; any answer but done raises StaleReceipt.
 
-    It commits with the transaction, so never asynchronously.
+    It commits with the transaction, so never asynchronously. A part of a barrier arrives with it, with the result that is
+    known by now; of a callback it is noted that it has run.
     """
-    verb = calls.archive if held.plan.archive else calls.delete
-    return _or_nothing(held, verb(held.plan.queue, held.message.msg_id, held.message.receipt))
+    message, plan = held.message, held.plan
+    if message.headers:
+        if part := part_of(message.headers):
+            arrival = ack_part(
+                plan.queue, message.msg_id, message.receipt, part, held.result, archive=plan.archive
+            )
+            return _or_nothing(held, arrival)
+        if finishing := barriers.finishing(held):
+            return _or_nothing(held, finishing)
+    verb = calls.archive if plan.archive else calls.delete
+    return _or_nothing(held, verb(plan.queue, message.msg_id, message.receipt))
 
 
 def burial(held: Held, reason: str) -> Call[Outcome]:
     """Build the burial that stands at the end of a poison hook's `ctx.tx`; fenced as `ack`."""
-    message = held.message
-    return _or_nothing(held, calls.bury(held.plan.queue, message.msg_id, reason, receipt=message.receipt))
+    message, queue = held.message, held.plan.queue
+    if part := part_of(message.headers):
+        return _or_nothing(held, bury_part(queue, message.msg_id, message.receipt, part, reason))
+    return _or_nothing(held, calls.bury(queue, message.msg_id, reason, receipt=message.receipt))
 
 
 def _or_nothing(held: Held, plain: Call[Outcome]) -> Call[Outcome]:

@@ -8,7 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pgqueue.barrier.rules import part_of, without_mark
 from pgqueue.consumer import outcome
+from pgqueue.consumer.barriers import Guard, keep_result, skipped
 from pgqueue.consumer.failure import describe
 from pgqueue.consumer.job import Batch, Job, Work, identifiers, subject_of
 from pgqueue.consumer.model import Clock, Doors, Held, Verb, Verdict
@@ -60,7 +62,8 @@ class Execution:
         payload = parse(message.message)
         if isinstance(payload, TaskPayload):
             handler: Handler | None = self._app.tasks.get(payload.task)
-            job = None if handler is None else Job(held, handler, payload.task, payload.args, payload.kwargs)
+            kwargs = without_mark(payload.kwargs)
+            job = None if handler is None else Job(held, handler, payload.task, payload.args, kwargs)
         else:
             handler = self._app.plain.get(plan.queue)
             job = None if handler is None else Job(held, handler, None, [message.message], {})
@@ -75,6 +78,8 @@ class Execution:
         if isinstance(work, Job):
             return (self.run(work),)
         try:
+            if (guard := Guard.of(work.held, self._doors)) and guard.finds_it_over():
+                return (skipped(work.held),)
             answer = work.handler.function([held.message for held in work.members])
             return self._batch_returned(work, answer)
         except BaseException as error:  # noqa: BLE001 - a handler is foreign code: SystemExit and the like are its failure
@@ -85,6 +90,8 @@ class Execution:
         if isinstance(work, Job):
             return (await self.run_async(work, stopping=stopping),)
         try:
+            if (guard := Guard.of(work.held, self._doors)) and await guard.finds_it_over_async():
+                return (skipped(work.held),)
             answer = await work.handler.function([held.message for held in work.members])
             return self._batch_returned(work, answer)
         except asyncio.CancelledError as error:
@@ -98,9 +105,12 @@ class Execution:
     def run(self, job: Job) -> Verdict:
         """Run a plain handler or hook, in the calling thread. Never raises."""
         try:
+            if (guard := Guard.of(job.held, self._doors)) and guard.finds_it_over():
+                return skipped(job.held)
             function, args, kwargs = self._what_to_call(job)
             answer = function(*args, **kwargs)
             _check_answer(answer, job)
+            keep_result(job.held, answer)
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(job, error)
         return self._returned(job, answer)
@@ -108,9 +118,12 @@ class Execution:
     async def run_async(self, job: Job, *, stopping: Callable[[], bool]) -> Verdict:
         """Run an async handler or hook. Never raises; cancelled while `stopping`, it gives the message back."""
         try:
+            if (guard := Guard.of(job.held, self._doors)) and await guard.finds_it_over_async():
+                return skipped(job.held)
             function, args, kwargs = self._what_to_call(job)
             answer = await function(*args, **kwargs)
             _check_answer(answer, job)
+            keep_result(job.held, answer)
         except asyncio.CancelledError as error:
             if stopping():
                 return _unless_settled(job.held, outcome.RELEASE)
@@ -133,7 +146,8 @@ class Execution:
     def _context(self, job: Job) -> Context:
         held = job.held
         lease = HeldLease(held, self._doors, self._now, is_poison=job.hook is not None)
-        return Context(held.plan.queue, job.task, held.message, subject_of(job), lease)
+        part, by = part_of(held.message.headers), held.from_barrier
+        return Context(held.plan.queue, job.task, held.message, subject_of(job), lease, part, by)
 
     def _returned(self, job: Job, answer: object) -> Verdict:
         if _is_settled(job.held):

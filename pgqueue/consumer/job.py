@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from pgqueue.barrier.rules import callback_of
 from pgqueue.consumer.model import Held
 from pgqueue.task import identity as identities
 from pgqueue.task.handler import Handler
@@ -41,7 +42,8 @@ class Job:
 class Batch:
     """Messages that one call of a batch handler gets: never more than it asked for.
 
-    A message that was tried before is a batch of its own, so that one bad message costs the others one run.
+    A message that was tried before is a batch of its own, so that one bad message costs the others one run; so is the
+    callback of a barrier, which may have to be acked unrun.
     """
 
     handler: Handler
@@ -51,7 +53,8 @@ class Batch:
 
     @classmethod
     def beginning_with(cls, held: Held, handler: Handler) -> Self:
-        size = handler.batch if held.attempt == 1 else None
+        alone = held.attempt > 1 or callback_of(held.message.headers)
+        size = None if alone else handler.batch
         return cls(handler, [held], held.plan.queue, size or 1)
 
     @property
@@ -70,6 +73,7 @@ class Batch:
             and held.plan.queue == self.queue
             and message.read_ct - message.release_ct == 1
             and message.broken is None
+            and not callback_of(message.headers)
             and not _names_a_task(message.message)
         )
 

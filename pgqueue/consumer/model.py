@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from pgqueue.barrier.model import CallbackOf
 from pgqueue.call import Call
 from pgqueue.message.model import Message
 from pgqueue.queue.model import Backoff, Pause
@@ -32,7 +33,7 @@ class RenewalRunner(Protocol):
 class TransactionSource(Protocol):
     """What opens the transactions of `ctx.tx()` and `ctx.once()`: `Transactions` of the database room."""
 
-    def ending_with(self, last: Call[Any], /) -> Transaction: ...
+    def ending_with(self, last: Callable[[], Call[Any]], /) -> Transaction: ...
 
     def beginning_with(self, first: Call[bool], /) -> Transaction: ...
 
@@ -84,7 +85,11 @@ class QueuePlan:
 
 
 class Verb(StrEnum):
-    """What is done with a message. NOTHING lets the lease lapse."""
+    """What is done with a message. NOTHING lets the lease lapse.
+
+    A part of a barrier is not deleted or archived but arrives (ARRIVE), and fails with its burial (BURY_PART); the ack of
+    a barrier's callback notes that it has run (FINISH).
+    """
 
     DELETE = "delete"
     ARCHIVE = "archive"
@@ -92,6 +97,9 @@ class Verb(StrEnum):
     BURY = "bury"
     RELEASE = "release"
     NOTHING = "nothing"
+    ARRIVE = "arrive"
+    BURY_PART = "bury_part"
+    FINISH = "finish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,8 @@ class Held:
     Written by the loop, by the thread of its handler and by the renewal thread; each field has one writer at
     a time. `lost`: the server answered stale or gone. `outlived`: the handler ran longer than health_stale,
     renewal ended. `acked`: ctx.tx committed the ack. `in_doubt`: the answer to that commit was lost. `row`: its place
-    in the record that the supervisor reads, 0 for none. `in_block`: a transaction of ctx is open.
+    in the record that the supervisor reads, 0 for none. `in_block`: a transaction of ctx is open. `result`: the JSON that
+    a part of a barrier arrives with. `from_barrier`: the barrier that has sent it at its end, known once it was asked.
     """
 
     plan: QueuePlan
@@ -126,6 +135,8 @@ class Held:
     in_doubt: bool = False
     row: int = 0
     in_block: bool = False
+    result: str | None = None
+    from_barrier: CallbackOf | None = None
 
     @property
     def attempt(self) -> int:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from pgqueue.consumer import calls
 from pgqueue.consumer.backing_off import Trouble, is_of_the_server
+from pgqueue.consumer.barriers import as_settled
 from pgqueue.consumer.model import Held, QueuePlan, Runner, Verb, Verdict
 from pgqueue.errors import PgQueueError, QueueNotFound
 from pgqueue.log import get_logger
@@ -68,7 +69,7 @@ class Settler:
     def add(self, held: Held, verdict: Verdict) -> None:
         """Take a verdict; it goes out as soon as the call before it is answered."""
         if verdict.verb is not Verb.NOTHING:
-            self._waiting.append(Ended(held, verdict))
+            self._waiting.append(Ended(held, as_settled(held, verdict)))
             self._idle.clear()
             self._wake.set()
 
@@ -149,18 +150,21 @@ def _report_dropped(plan: QueuePlan, verb: Verb, messages: int, error: QueueNotF
 
 
 def _calls_of(batch: Iterable[Ended]) -> Iterator[tuple[QueuePlan, Verb, list[Ended]]]:
-    """Group by queue, verb and commit mode, which may have changed; at most `LARGEST_CALL` a group."""
-    groups: dict[tuple[str, Verb, bool], list[Ended]] = {}
+    """Group by queue, verb, commit mode and archive, which may have changed; at most `LARGEST_CALL` a group."""
+    groups: dict[tuple[str, Verb, bool, bool], list[Ended]] = {}
     for ended in batch:
         plan, verb = ended.held.plan, ended.verdict.verb
-        groups.setdefault((plan.queue, verb, plan.ack_async), []).append(ended)
-    for (_, verb, _), group in groups.items():
-        for part in parts_of_calls(group, lambda ended: ended.held.message.msg_id):
+        groups.setdefault((plan.queue, verb, plan.ack_async, plan.archive), []).append(ended)
+    for (_, verb, _, _), group in groups.items():
+        largest = 1 if verb is Verb.FINISH else LARGEST_CALL
+        for part in parts_of_calls(group, lambda ended: ended.held.message.msg_id, largest):
             yield group[0].held.plan, verb, part
 
 
-def parts_of_calls(group: Sequence[T], msg_id: Callable[[T], int]) -> Iterator[list[T]]:
-    """Cut into lists of at most `LARGEST_CALL` in which no message stands twice.
+def parts_of_calls(
+    group: Sequence[T], msg_id: Callable[[T], int], largest: int = LARGEST_CALL
+) -> Iterator[list[T]]:
+    """Cut into lists of at most `largest` in which no message stands twice.
 
     A process can hold two leases of one message, an old and a new one; one call would give both the delay and the
     error of the first.
@@ -170,8 +174,8 @@ def parts_of_calls(group: Sequence[T], msg_id: Callable[[T], int]) -> Iterator[l
         once: dict[int, T] = {}
         again = [one for one in rest if once.setdefault(msg_id(one), one) is not one]
         distinct = list(once.values())
-        for start in range(0, len(distinct), LARGEST_CALL):
-            yield distinct[start : start + LARGEST_CALL]
+        for start in range(0, len(distinct), largest):
+            yield distinct[start : start + largest]
         rest = again
 
 

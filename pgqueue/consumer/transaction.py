@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from pgqueue.call import Call
-from pgqueue.consumer import calls
+from pgqueue.consumer import barriers, calls
 from pgqueue.consumer.model import Clock, Doors, Held
 from pgqueue.errors import ClientMisuse, InDoubt, StaleReceipt
 from pgqueue.message.calls import begin_step
@@ -31,8 +31,12 @@ class HeldLease:
                 "this message's transaction has already been committed",
                 cure="Write everything in one `ctx.tx()` block: the ack goes with its commit.",
             )
-        last = calls.burial(held, "handled") if self._is_poison else calls.ack(held)
+        # Built when the block is over: what a part arrives with is known by then.
+        last = (lambda: calls.burial(held, "handled")) if self._is_poison else (lambda: calls.ack(held))
         return SettlingTransaction(held, self._doors.transactions.ending_with(last))
+
+    def arrive_with(self, value: object) -> None:
+        barriers.arrive_with(self._held, value)
 
     def step(self, name: str) -> Step:
         message = self._held.message

@@ -60,7 +60,7 @@ METRICS = (
     Kept(
         "pgqueue_messages_settled_total",
         ("queue", "verb"),
-        "Messages settled: delete, archive, retry, bury, release",
+        "Messages settled: delete, archive, retry, bury, release; of barriers: arrive, bury_part, finish",
     ),
     Kept("pgqueue_reads_failed_total", ("queue",), "Reads that failed"),
     Kept(

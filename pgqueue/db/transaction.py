@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from pgqueue.call import Call, Rows
 from pgqueue.db.attempt import seen
 from pgqueue.db.doors import Door
-from pgqueue.db.hints import give_kept, give_kept_async
+from pgqueue.db.hints import give_kept, give_kept_async, keep_for_commit
 from pgqueue.db.liveness import AnyConnection, DeadlinePassed
 from pgqueue.db.pools import AsyncPool, Pool
 from pgqueue.db.sqlstate import is_dead, proves_rollback, translate
@@ -51,8 +51,11 @@ class Transactions:
         self._pool = Pool(door, size)
         self._async_pool = AsyncPool(door, size)
 
-    def ending_with(self, last: Call[Any]) -> OwnTransaction:
-        """Prepare a transaction whose last statement is `last`; an error of its `parse` rolls back."""
+    def ending_with(self, last: Call[Any] | Callable[[], Call[Any]]) -> OwnTransaction:
+        """Prepare a transaction whose last statement is `last`; an error of its `parse` rolls back.
+
+        A function is asked for the call when the block is over, and once before, for the error that may come until then.
+        """
         return OwnTransaction(self._pool, self._async_pool, last, opens=False)
 
     def beginning_with(self, first: Call[bool]) -> OwnTransaction:
@@ -74,7 +77,14 @@ class OwnTransaction(AbstractContextManager[Any], AbstractAsyncContextManager[An
     of the block passes through after the rollback.
     """
 
-    def __init__(self, pool: Pool, async_pool: AsyncPool, call: Call[Any], *, opens: bool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        async_pool: AsyncPool,
+        call: Call[Any] | Callable[[], Call[Any]],
+        *,
+        opens: bool,
+    ) -> None:
         self._pool, self._async_pool, self._call, self._opens = pool, async_pool, call, opens
         self._entered: Any = None
 
@@ -104,8 +114,9 @@ class OwnTransaction(AbstractContextManager[Any], AbstractAsyncContextManager[An
 class _Course:
     """What the sync and the async transaction do alike: the statements around the block, and the errors."""
 
-    def __init__(self, call: Call[Any], *, opens: bool) -> None:
-        self._call, self._opens = call, opens
+    def __init__(self, call: Call[Any] | Callable[[], Call[Any]], *, opens: bool) -> None:
+        self._build: Callable[[], Call[Any]] = (lambda: call) if isinstance(call, Call) else call
+        self._call, self._opens = self._build(), opens
         self.goes_on = True
         self._mark = secrets.token_hex(8)
         self._before: tuple[str, str] = ("", "")
@@ -134,6 +145,8 @@ class _Course:
         if (search_path, role) != self._before:
             yield _RESTORE, list(self._before)
         if not self._opens:
+            self._call = self._build()
+            keep_for_commit(connection, self._call)
             rows = yield self._call.sql, list(self._call.params)
             self._call.parse(rows)
         self._committing = True

@@ -9,6 +9,7 @@ from pgqueue.log import get_logger
 from pgqueue.task.identity import Subject, printable
 
 if TYPE_CHECKING:
+    from pgqueue.barrier.model import CallbackOf, PartOf
     from pgqueue.message.model import Message
 
 
@@ -36,24 +37,37 @@ class Lease(Protocol):
 
     def step(self, name: str, /) -> Step: ...
 
+    def arrive_with(self, value: object, /) -> None: ...
+
 
 class Context:
     """Handed to a handler that names a parameter `ctx: Context`.
 
     `message` is the claimed message, `identity` what it is about, `attempt` which run this is: 1 for the
-    first, releases left out. `task` is None in a handler for plain messages.
+    first, releases left out. `task` is None in a handler for plain messages. `part`: which part of a barrier the message
+    says it is. `from_barrier`: the barrier that has sent it at its end; None for any other message, whatever its headers
+    say.
     """
 
-    __slots__ = ("_lease", "attempt", "identity", "message", "queue", "task")
+    __slots__ = ("_lease", "attempt", "from_barrier", "identity", "message", "part", "queue", "task")
 
     def __init__(
-        self, queue: str, task: str | None, message: Message, identity: Subject, lease: Lease
+        self,
+        queue: str,
+        task: str | None,
+        message: Message,
+        identity: Subject,
+        lease: Lease,
+        part: PartOf | None = None,
+        from_barrier: CallbackOf | None = None,
     ) -> None:
         self.queue = queue
         self.task = task
         self.message = message
         self.identity = identity
         self.attempt = message.read_ct - message.release_ct
+        self.part = part
+        self.from_barrier = from_barrier
         self._lease = lease
 
     @property
@@ -93,3 +107,11 @@ class Context:
         when the lease was lost, QueueBusy when another holder is at the same step, InDoubt as `tx` does.
         """
         return self._lease.step(step)
+
+    def arrive_with(self, value: object) -> None:
+        """Say what this part of a barrier arrives with, before the block of `ctx.tx()` ends; elsewhere a return does it.
+
+        Does nothing for a message that is no part. Raises PayloadError for what can't travel as JSON or has over
+        16 MiB, ClientMisuse after the commit.
+        """
+        self._lease.arrive_with(value)

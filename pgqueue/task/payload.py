@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pgqueue.barrier.rules import refuse_mark
 from pgqueue.errors import InvalidInput
 
 KEYS = frozenset({"task", "args", "kwargs"})
@@ -25,6 +26,7 @@ def build(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str
     """Make the payload of a task message, also for a task that is registered elsewhere."""
     if not 0 < len(task) <= LONGEST_NAME:
         raise InvalidInput(f"the name of a task has 1 to {LONGEST_NAME} characters, not {len(task)}")
+    refuse_mark(kwargs)
     return {"task": task, "args": list(args), "kwargs": dict(kwargs)}
 
 

@@ -118,8 +118,8 @@ def ids_of(call: Call[Any]) -> list[int]:
 
 
 class NoTransactions:
-    def ending_with(self, last: Call[Any]) -> Any:
-        raise AssertionError(f"no transaction was expected, yet {last.name} was to end one")
+    def ending_with(self, last: Callable[[], Call[Any]]) -> Any:
+        raise AssertionError(f"no transaction was expected, yet {last().name} was to end one")
 
     def beginning_with(self, first: Call[Any]) -> Any:
         raise AssertionError(f"no transaction was expected, yet {first.name} was to begin one")

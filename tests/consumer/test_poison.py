@@ -348,8 +348,8 @@ def test_effects_of_the_hook_and_the_burial_are_one_transaction(app: App, clock:
 
     register(app, None)
     assert end(execution, payload()).verb is Verb.NOTHING
-    assert ending.last.name == "message.bury"
-    assert "handled" in ending.last.params
+    assert ending.last().name == "message.bury"
+    assert "handled" in ending.last().params
 
 
 def test_a_hook_that_lost_the_lease_settles_nothing(app: App, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,8 +26,8 @@ class Opening:
         self.first = first
         return self
 
-    def ending_with(self, last: Call[Any]) -> Opening:
-        self.first = Call(last.name, "", (), lambda _: True)
+    def ending_with(self, last: Callable[[], Call[Any]]) -> Opening:
+        self.first = Call(last().name, "", (), lambda _: True)
         return self
 
     def __enter__(self) -> str | None:

@@ -126,7 +126,7 @@ class Transactions:
     def __init__(self, who: str, story: Story, weather: Weather, now: Callable[[], float]) -> None:
         self.who, self.story, self.weather, self.now = who, story, weather, now
 
-    def ending_with(self, last: Call[Any]) -> Any:
+    def ending_with(self, last: Callable[[], Call[Any]]) -> Any:
         return _Transaction(self, last)
 
     def beginning_with(self, first: Call[bool]) -> Any:
@@ -134,7 +134,7 @@ class Transactions:
 
 
 class _Transaction(AbstractAsyncContextManager[Any]):
-    def __init__(self, source: Transactions, last: Call[Any]) -> None:
+    def __init__(self, source: Transactions, last: Callable[[], Call[Any]]) -> None:
         self._source, self._last = source, last
 
     async def __aenter__(self) -> object:
@@ -146,7 +146,7 @@ class _Transaction(AbstractAsyncContextManager[Any]):
     ) -> None:
         if kind is not None:
             return
-        source, call = self._source, self._last
+        source, call = self._source, self._last()
         (lease,) = leases_of(call)
         fault = source.weather.fault(source.now())
         source.story.say(source.now(), source.who, f"commit {lease[0]} {fault.value}")

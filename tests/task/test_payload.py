@@ -35,3 +35,8 @@ def test_everything_else_comes_back_as_the_reason(value: Any, why: str) -> None:
 def test_a_name_has_1_to_255_characters(name: str) -> None:
     with pytest.raises(InvalidInput):
         build(name, [], {})
+
+
+def test_the_mark_of_callbacks_is_nobodys_to_send() -> None:
+    with pytest.raises(InvalidInput, match="_pg_transport is reserved"):
+        build("t", [], {"_pg_transport": True})

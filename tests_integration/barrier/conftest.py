@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 
 from tests_integration.barrier.fan import Fan
+from tests_integration.consumer.conftest import client, kind, start
 from tests_integration.fixtures.database import Database
 from tests_integration.fixtures.verbs import KINDS, create_queue
+
+__all__ = ["client", "kind", "start"]
 
 
 @pytest.fixture(params=KINDS)
