@@ -72,7 +72,8 @@ def test_last_part_whose_session_was_killed_ends_once(
     with fan.db.transaction():
         fan.db.execute("select from pgqueue.barrier where generation = %s for update", [generation])
         running = Background(lambda: client.run(ENDS[end](message)))
-        pid = scalar(observer, "select pid from pg_stat_activity where application_name like 'pgqueue%%'")
+        ours = "application_name like 'pgqueue%%' and datname = current_database()"
+        pid = scalar(observer, f"select pid from pg_stat_activity where {ours}")
         wait_until_blocked(observer, pid)
         observer.execute("select pg_terminate_backend(%s, 5000)", [pid])
     assert running.result() is Outcome.DONE

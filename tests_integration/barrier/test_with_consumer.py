@@ -246,7 +246,10 @@ def test_worker_killed_in_the_middle_of_the_last_ack_fires_once(
     with database.connect(autocommit=False) as other:
         other.execute("select from pgqueue.barrier where generation = %s for update", (generation,))
         worker = start(APP)
-        blocked = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%barrier_ack%'"
+        blocked = (
+            "select count(*) > 0 from pg_stat_activity where datname = current_database()"
+            " and wait_event_type = 'Lock' and query like '%barrier_ack%'"
+        )
         eventually(lambda: scalar(db, blocked), 15)
         worker.kill()
     again = start(APP)

@@ -56,7 +56,7 @@ def test_a_running_worker_waits_trouble_out_without_spinning_and_goes_on(
     assert statements <= MOST_STATEMENTS, f"{statements} statements were sent in {SPAN} s"
     worker.let("go_2")
     send(there, 2)
-    eventually(lambda: not waiting(there), 20)
+    eventually(lambda: not waiting(there), 40)
     assert 1 <= worker.marked("start_1") <= 1 + trouble.forgets, worker.output
     assert worker.marked("start_2") == 1, worker.output
     assert dead(there) == []

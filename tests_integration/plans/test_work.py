@@ -44,7 +44,7 @@ class Work:
         return (
             self.fetched <= each * handled + 25
             and self.entries <= each * handled + 150
-            and self.buffers <= buffers_each * handled + 1000
+            and self.buffers <= buffers_each * handled + 2000
         )
 
 
