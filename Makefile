@@ -4,13 +4,16 @@ PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types unit integration bench bench-full torture torture-engine build clean
+.PHONY: help demo demo-orchestration test lint format types unit integration bench bench-full torture torture-engine torture-planted build clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## the main job on real input, about a minute: send, consume, kill a consumer, look at the rows
 	@$(PY) -m pgqueue demo
+
+demo-orchestration: $(STAMP) ## fan out, fan in, bill once: six executions, orchestrators and callbacks killed, ten seconds
+	@$(PY) -m pgqueue demo orchestration
 
 test: $(STAMP) ## every lane below, through PgBouncer as well; a skipped test counts as a failure
 	@$(PY) scripts/lanes.py lint types unit integration
@@ -41,6 +44,9 @@ torture: $(STAMP) ## the real command under faults, judged by its history: make 
 
 torture-engine: $(STAMP) ## the same for the SQL alone: twenty seeds, both kinds, ten crashes, the kept seeds: half an hour
 	@$(PY) -m tests_integration.torture --seeds 1..20 && $(PY) -m tests_integration.torture crash && $(PY) -m tests_integration.torture regressions
+
+torture-planted: $(STAMP) ## break the system in one place at a time and see the checker find it, fifteen minutes
+	@$(PY) -m tests_integration.torture.planted $(NAMES)
 
 build: $(STAMP) ## wheel and sdist into dist/
 	@rm -rf dist && $(PY) -m build --outdir dist . >/dev/null && ls dist

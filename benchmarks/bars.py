@@ -148,7 +148,14 @@ def _wake() -> list[Bar]:
     return found
 
 
-BARS = (*_engine(), *_depth(), *_hold(), *_client(), *_wake())
+def _barrier() -> list[Bar]:
+    case = "100,000 parts, 4 clients, batches of 100"
+    return [
+        Bar("parts of a barrier against plain messages", "barrier", 0.5, ways_over(case, "barrier", "plain"))
+    ]
+
+
+BARS = (*_engine(), *_depth(), *_hold(), *_client(), *_wake(), *_barrier())
 
 
 def bar_table(results: Mapping[str, Results]) -> Table:

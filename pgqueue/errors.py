@@ -14,6 +14,10 @@
     ├── BarrierLive                     PQ011  a live barrier has the key
     ├── PartNotLive                     PQ012  only a live part of a live barrier may add parts
     ├── ClaimLost                       PQ013  the claim was taken over, released or finished
+    ├── ClaimHeld                              somebody has the claim and hasn't finished; `.seconds`
+    ├── ContinuationFailed              PQ014  what follows a message can't be sent, so the message isn't acked
+    ├── ReplyFailed                            a request whose message died, or went without a reply; `.reason`
+    ├── ReplyTimeout (TimeoutError)            no reply within the time that was waited
     ├── PermissionDenied                42501  the role lacks a grant
     ├── Unavailable                            the database can't be reached, or it's safe to call again
     ├── InDoubt                                the answer was lost: the call may have been committed
@@ -158,6 +162,41 @@ class ClaimLost(PgQueueError):
 
     default_sqlstate = "PQ013"
     default_cure = "Drop what was done under it: another holder may have done it. A longer lease avoids this."
+
+
+class ClaimHeld(PgQueueError):
+    """Somebody has the claim and has not finished. Nothing was done. `seconds`: what is left of its lease."""
+
+    default_cure = "Come again when its lease is over: by then it is done, or to be had."
+
+    @property
+    def seconds(self) -> float:
+        return float(str(self.fields.get("seconds", 0.0)))
+
+
+class ContinuationFailed(PgQueueError):
+    """A message that is to follow another one can't be sent, so that one was not acked: it comes back."""
+
+    default_sqlstate = "PQ014"
+    default_cure = "Put right what it says; until then the message is tried again, and finally buried."
+
+
+class ReplyFailed(PgQueueError):
+    """A request will get no result. `reason` is that of the dead letter, or lost, expired, unknown."""
+
+    default_cure = "Look for the dead letter of the message; send it again when the cause is gone."
+
+    @property
+    def reason(self) -> str:
+        return str(self.fields.get("reason"))
+
+
+class ReplyTimeout(PgQueueError, TimeoutError):
+    """No reply came within the time that was waited. The message isn't touched."""
+
+    default_cure = (
+        "Call result() again: the reply is kept for its ttl. Do workers run? `pgqueue peek` shows the queue."
+    )
 
 
 class PermissionDenied(PgQueueError):

@@ -22,7 +22,7 @@ begin
     loop
         execute pg_catalog.format('grant usage on schema pgqueue to %I', v_role);
         if v_role in ('pgqueue_operator', 'pgqueue_observer') then
-            execute pg_catalog.format('grant select on pgqueue.messages, pgqueue.dead_letters, pgqueue.queues, pgqueue.step, pgqueue.barriers, pgqueue.claims, pgqueue.migration to %I', v_role);
+            execute pg_catalog.format('grant select on pgqueue.messages, pgqueue.dead_letters, pgqueue.queues, pgqueue.step, pgqueue.barriers, pgqueue.claims, pgqueue.schedules, pgqueue.replies, pgqueue.leaders, pgqueue.sweeps, pgqueue.migration to %I', v_role);
         end if;
     end loop;
 end

@@ -41,7 +41,7 @@ def test_an_error_survives_pickling_with_its_fields(kind: type[PgQueueError]) ->
 def test_the_sqlstates_of_our_own_class_are_distinct() -> None:
     own = [kind.__dict__["default_sqlstate"] for kind in CLASSES if "default_sqlstate" in kind.__dict__]
     states = [state for state in own if state is not None]
-    assert len(states) == len(set(states)) == 14
+    assert len(states) == len(set(states)) == 15
 
 
 def test_bad_input_is_a_value_error_and_misuse_a_runtime_error() -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.charts import BarChart, LineChart
-from benchmarks.parts import contenders, depth, engine, hold, send, wake, wal, worker
+from benchmarks.parts import barrier, contenders, depth, engine, hold, send, wake, wal, worker
 from benchmarks.plan import Plan
 from benchmarks.ratios import Results
+from benchmarks.reports import barrier as barrier_report
 from benchmarks.reports import depth as depth_report
 from benchmarks.reports import engine as engine_report
 from benchmarks.reports import hold as hold_report
@@ -164,5 +165,18 @@ PARTS = (
         options={"only": "producers or latency", "sends": "default 300 (short 60)"},
         in_short=False,
         takes_dsn=False,
+    ),
+    Part(
+        name="barrier",
+        about="Messages as parts of one barrier beside the same messages without; 100 results of 1 MB.",
+        run=barrier.run,
+        tables=barrier_report.tables,
+        charts=barrier_report.charts,
+        systems=barrier.DEFAULT_SYSTEMS,
+        known=barrier.DEFAULT_SYSTEMS,
+        short=(1, 1.0),
+        full=(5, 1.0),
+        options={"parts": "default 100000 (short 5000)"},
+        in_short=False,
     ),
 )

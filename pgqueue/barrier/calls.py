@@ -23,7 +23,7 @@ from pgqueue.barrier.model import (
 from pgqueue.call import Call, Repeat, Rows, scalar
 from pgqueue.errors import InvalidInput
 from pgqueue.message.model import decode_columns
-from pgqueue.message.rules import check_id, check_text, clean_error
+from pgqueue.message.rules import check_id, check_key, check_text, clean_error
 from pgqueue.queue.rules import check_name
 
 MOST_ROWS = 10_000
@@ -105,21 +105,37 @@ def abort(key: str, reason: str | None = None, generation: int | None = None) ->
         (
             rules.check_barrier_key(key),
             None if reason is None else check_text("reason", reason),
-            None if generation is None else check_id("generation", generation),
+            _id_or_none("generation", generation),
         ),
         lambda rows: Aborted(rows[0][0]),
         repeat=Repeat.ALWAYS,
     )
 
 
-def barriers(key: str | None = None, *, live_only: bool = False, qty: int = 100) -> Call[list[BarrierInfo]]:
-    """Return runs of barriers, the newest first."""
+def barriers(
+    key: str | None = None, *, state: str | None = None, before: int | None = None, qty: int = 100
+) -> Call[list[BarrierInfo]]:
+    """Return runs of barriers, the newest first; page on with the last generation as `before`."""
+    wanted, newer = check_key("key", key), _id_or_none("before", before)
     return Call(
         "barrier.list",
-        f"select {_INFO} from pgqueue.barriers where (%s::text is null or key = %s) and (state = 'live' or not %s) "
-        "order by generation desc limit %s",
-        (key, key, live_only, _check_rows(qty)),
+        f"select {_INFO} from pgqueue.barriers where (%s::text is null or key = %s) and (%s::text is null or state = %s) "
+        "and (%s::bigint is null or generation < %s) order by generation desc limit %s",
+        (wanted, wanted, state, state, newer, newer, _check_rows(qty)),
         lambda rows: [BarrierInfo._make(row) for row in rows],
+        repeat=Repeat.ALWAYS,
+    )
+
+
+def barrier(key: str, generation: int | None = None) -> Call[BarrierInfo | None]:
+    """Return the newest run of a key, or the given one; None where there is none."""
+    wanted = _id_or_none("generation", generation)
+    return Call(
+        "barrier.show",
+        f"select {_INFO} from pgqueue.barriers where key = %s and (%s::bigint is null or generation = %s) "
+        "order by generation desc limit 1",
+        (rules.check_barrier_key(key), wanted, wanted),
+        lambda rows: BarrierInfo._make(rows[0]) if rows else None,
         repeat=Repeat.ALWAYS,
     )
 
@@ -196,6 +212,10 @@ def _results_of(rows: Rows) -> list[PartResult]:
     return found
 
 
+def _id_or_none(name: str, value: int | None) -> int | None:
+    return None if value is None else check_id(name, value)
+
+
 def _check_rows(qty: Any) -> int:
     if isinstance(qty, bool) or not isinstance(qty, int) or not 1 <= qty <= MOST_ROWS:
         raise InvalidInput(f"qty can't be {qty!a}, allowed are 1 .. {MOST_ROWS}", argument="qty")
@@ -207,6 +227,7 @@ __all__ = [
     "add",
     "arm",
     "arrive",
+    "barrier",
     "barriers",
     "fail",
     "forget",

@@ -105,12 +105,6 @@ def callback_state(queue: str, msg_id: int, callback: CallbackOf) -> Call[str]:
     )
 
 
-def callback_is_due(queue: str, msg_id: int, callback: CallbackOf) -> Call[bool]:
-    """Ask the same as yes or no: False when a run of the callback has finished, and it is to be acked unrun."""
-    plain: Call[Any] = callback_state(queue, msg_id, callback)
-    return replace(plain, parse=lambda rows: rows[0][0] != "finished")
-
-
 def finish_callback(
     queue: str, msg_id: int, receipt: int | None, callback: CallbackOf, *, archive: bool = False
 ) -> Call[Outcome]:

@@ -12,6 +12,8 @@ from pgqueue.message.rules import Seconds, check_id, check_key, check_qty
 LEASE = 60.0
 RETENTION = 604_800.0
 
+_INFO = "name, key, state, token, holder, takeovers, claimed_at, expires_at, done_at"
+
 
 def try_claim(name: str, key: str, lease: Seconds = LEASE, holder: str | None = None) -> Call[int | None]:
     """Take the exclusive right to a key for `lease` (1 s .. 24 h); return its token, None when it isn't to be had.
@@ -50,6 +52,17 @@ def finish(name: str, key: str, token: int, retention: Seconds = RETENTION) -> C
     )
 
 
+def wait(name: str, key: str) -> Call[float | None]:
+    """Ask, after a claim was not to be had, how many seconds its lease has left; None when it is done."""
+    return Call(
+        "claim.wait",
+        "select extract(epoch from pgqueue.claim_wait(name => %s, key => %s))::double precision",
+        rules.check_names(name, key),
+        scalar,
+        repeat=Repeat.ALWAYS,
+    )
+
+
 def release(name: str, key: str, token: int) -> Call[bool]:
     """Give a claim back unfinished; False when it was another's or done by then, and nothing was changed."""
     return Call(
@@ -61,14 +74,28 @@ def release(name: str, key: str, token: int) -> Call[bool]:
     )
 
 
-def claims(name: str | None = None, *, qty: int = 100) -> Call[list[ClaimInfo]]:
-    """Return claims, the latest first."""
+def claims(
+    name: str | None = None, *, state: str | None = None, before: int | None = None, qty: int = 100
+) -> Call[list[ClaimInfo]]:
+    """Return claims, the latest first; page on with the last token as `before`."""
+    wanted, newer = check_key("name", name), None if before is None else check_id("before", before)
     return Call(
         "claim.list",
-        "select name, key, state, token, holder, takeovers, claimed_at, expires_at, done_at from pgqueue.claims "
-        "where (%s::text is null or name = %s) order by token desc limit %s",
-        (name, name, check_qty(qty)),
+        f"select {_INFO} from pgqueue.claims where (%s::text is null or name = %s) and (%s::text is null or state = %s) "
+        "and (%s::bigint is null or token < %s) order by token desc limit %s",
+        (wanted, wanted, state, state, newer, newer, check_qty(qty)),
         lambda rows: [ClaimInfo._make(row) for row in rows],
+        repeat=Repeat.ALWAYS,
+    )
+
+
+def claim(name: str, key: str) -> Call[ClaimInfo | None]:
+    """Return who has a key, or that it is done; None where it was never claimed, or is forgotten."""
+    return Call(
+        "claim.show",
+        f"select {_INFO} from pgqueue.claims where name = %s and key = %s",
+        rules.check_names(name, key),
+        lambda rows: ClaimInfo._make(rows[0]) if rows else None,
         repeat=Repeat.ALWAYS,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-# What `once` answers when it didn't do the work: somebody has it or has done it; or it was finished elsewhere.
+# What `once` answers when it didn't do the work: it was done under the claim before; or it was finished elsewhere.
 SKIPPED_DUPLICATE = "skipped_duplicate"
 SKIPPED_TERMINAL = "skipped_terminal"
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pgqueue.claim import calls
 from pgqueue.claim.model import SKIPPED_DUPLICATE, SKIPPED_TERMINAL
 from pgqueue.db.target import run_on
-from pgqueue.errors import PgQueueError
+from pgqueue.errors import ClaimHeld, PgQueueError
 from pgqueue.log import get_logger
 from pgqueue.message.rules import Seconds
 
@@ -40,14 +40,16 @@ def once(
 ) -> R | str:
     """Run `work` under the claim and leave its tombstone; return what it returned.
 
-    SKIPPED_DUPLICATE when somebody has the claim or has finished it. SKIPPED_TERMINAL when `finished()`, asked once
+    SKIPPED_DUPLICATE when it was done before. Raises ClaimHeld while somebody is at it, or died at it: skipped then, the
+    work could be left to nobody; a handler that lets it through is shown its message again when that lease is over,
+    uncounted. SKIPPED_TERMINAL when `finished()`, asked once
     the claim is won, says that the work was finished elsewhere: the tombstone stands again. An exception, raised or
     returned (`Retry()`), gives the claim back. Raises ClaimLost when another one took it over meanwhile. `target` is
     a client, not a connection inside of a transaction: the claim must be seen by others at once.
     """
     token = run_on(target, calls.try_claim(name, key, terms.lease, terms.holder))
     if token is None:
-        return SKIPPED_DUPLICATE
+        return _skipped(name, key, run_on(target, calls.wait(name, key)))
     try:
         answer: R | str = SKIPPED_TERMINAL if finished is not None and finished() else work()
     except BaseException:
@@ -75,7 +77,7 @@ async def once_async(
     """Do the same for an async target, work and hook."""
     token = await run_on(target, calls.try_claim(name, key, terms.lease, terms.holder))
     if token is None:
-        return SKIPPED_DUPLICATE
+        return _skipped(name, key, await run_on(target, calls.wait(name, key)))
     try:
         answer: R | str = SKIPPED_TERMINAL if finished is not None and await finished() else await work()
     except BaseException:
@@ -89,6 +91,12 @@ async def once_async(
     else:
         await run_on(target, calls.finish(name, key, token, terms.retention))
     return answer
+
+
+def _skipped(name: str, key: str, seconds: float | None) -> str:
+    if seconds is None:
+        return SKIPPED_DUPLICATE
+    raise ClaimHeld(f"claim {key!r} of {name!r} is held for another {seconds:.1f} s", seconds=seconds)
 
 
 def _not_released(name: str, key: str, error: PgQueueError) -> None:

@@ -59,6 +59,12 @@ def _option(name: str, *, variable: str = "", **settings: Any) -> Callable[[F], 
     show_default=True,
     help="Wake up when a message is sent, where Postgres can be reached without a pooler.",
 )
+@_option(
+    "--maintain/--no-maintain",
+    default=True,
+    show_default=True,
+    help="Do the chores of `pgqueue maintain` too, while no other process does.",
+)
 @_option("--grace", type=Seconds(), default=25.0, show_default=True, help="Time to finish in after a signal.")
 @_option(
     "--max-messages", type=int, metavar="N", help="Replace a worker process after so many. Default: never."
@@ -115,7 +121,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     Durations are seconds. A flag counts before its variable, that before the queue's own setting, that before the
     default. What holds, and where it comes from, is logged at the start. One SIGTERM or SIGINT: claim nothing more,
-    finish within --grace, end with 0. A second one: give everything back now, end with 143 or 130.
+    finish within --grace, end with 0. What still runs then, or at a second one, is given back: end with 143 or 130.
 
     \b
     Example:
@@ -133,7 +139,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         _warn_of_unread_variables()
     else:
         watchdog.start()
-    queues = start.check_queues(given["queues"])
+    queues = start.check_queues(given["queues"], warn=watchdog is None)
     overrides = _overrides(ctx)
     settings.check_overrides(overrides)
     process = settings.ProcessSettings(**{name: given[name] for name in PROCESS_OPTIONS})
@@ -164,7 +170,8 @@ def _consume(
 
     app = load(given["app"])
     check_app(app, queues)
-    from pgqueue.cli.consuming import Work, consume, holder  # noqa: PLC0415 - after what may refuse in less time
+    from pgqueue.cli.consuming import Work, consume  # noqa: PLC0415 - after what may refuse in less time
+    from pgqueue.cli.naming import holder  # noqa: PLC0415
 
     work = Work(
         app,
@@ -174,6 +181,7 @@ def _consume(
         given["dsn"],
         given["fail_fast"],
         given["listen"],
+        given["maintain"],
         watchdog,
     )
     return asyncio.run(consume(work))

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from pgqueue.cli.maintaining import keep_maintained
 from pgqueue.client.aio import AsyncPgQueue
 from pgqueue.client.doors import listening_door, work_door
 from pgqueue.client.sync import PgQueue
 from pgqueue.consumer import settings, start
+from pgqueue.consumer.awaiting import say_crashed
 from pgqueue.consumer.forked import watch_forks
 from pgqueue.consumer.loop import Consumer
 from pgqueue.consumer.model import Doors, QueuePlan
 from pgqueue.consumer.settings import Overrides, ProcessSettings
 from pgqueue.consumer.start import Wanted
 from pgqueue.consumer.turns import work_connections
-from pgqueue.consumer.upkeep import keep_barriers_ending, keep_queues_small
+from pgqueue.consumer.upkeep import keep_queues_small
 from pgqueue.consumer.watchdog import Watchdog
 from pgqueue.db.listener import Listener
 from pgqueue.db.transaction import Transactions
 from pgqueue.log import get_logger
+from pgqueue.reaper.loop import MOST_CONNECTIONS
 from pgqueue.task.registry import App
 
+LAST_WORD_SECONDS = 4.5  # of the reaper: its last step, and to give its lease back
 PATIENCE_OVER_GRACE = 7.0  # for a worker whose supervisor is gone: to settle, and to close what is open
 
 
@@ -43,6 +45,7 @@ class Work:
     dsn: str | None
     fail_fast: bool
     listen: bool
+    maintain: bool = True
     watchdog: Watchdog | None = None
 
 
@@ -89,15 +92,24 @@ async def _serve(work: Work, doors: Doors) -> int:
     _watch(work, consumer.drain, stop.on_orphaned)
     _log_start(work, plans)
     chores = [
-        asyncio.create_task(start.keep_plans_fresh(consumer, doors.work, work.overrides)),
-        asyncio.create_task(keep_queues_small(consumer, doors.work)),
-        asyncio.create_task(keep_barriers_ending(doors.work)),
+        asyncio.create_task(start.keep_plans_fresh(consumer, doors.work, work.overrides), name="settings"),
+        asyncio.create_task(keep_queues_small(consumer, doors.work), name="upkeep"),
     ]
+    if work.maintain:
+        chores.append(asyncio.create_task(keep_maintained(work.dsn, work.process.holder), name="reaper"))
+    for chore in chores:
+        chore.add_done_callback(say_crashed)  # and go on: no message waits for them
+    schema = asyncio.create_task(start.watch_schema(doors.work))
+    schema.add_done_callback(lambda _: consumer.drain())
     try:
-        return await consumer.run()
+        code = await consumer.run()
     finally:
-        for chore in chores:
-            chore.cancel()
+        for task in [schema, *chores]:
+            task.cancel()
+        await asyncio.wait(chores, timeout=LAST_WORD_SECONDS)  # the reaper gives its lease back
+    if schema.done() and not schema.cancelled():
+        raise schema.result()
+    return code
 
 
 def _watch(work: Work, drain: Callable[[], None], orphaned: Callable[[], None]) -> None:
@@ -159,13 +171,15 @@ def _log_start(work: Work, plans: list[QueuePlan]) -> None:
         grace=process.grace,
         holder=process.holder,
         listen=work.listen,
-        most_connections=work_connections(len(work.queues)) + 1 + work.listen + 2 * process.concurrency,
+        maintain=work.maintain,
+        most_connections=_most_connections(work),
     )
 
 
-def holder() -> str:
-    """Name this process in the leases: for people, never as a proof of ownership, hence the random part."""
-    return f"{socket.gethostname()[:100]}:{os.getpid()}:{secrets.token_hex(3)}"
+def _most_connections(work: Work) -> int:
+    """Count those for calls, renewals, wake-ups, two of each handler, and the reaper's."""
+    reaper = MOST_CONNECTIONS if work.maintain else 0
+    return work_connections(len(work.queues)) + 1 + work.listen + 2 * work.process.concurrency + reaper
 
 
 def leave(code: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`pgqueue demo`: run the example that shows the main job on real input."""
+"""`pgqueue demo`: run the examples that show the main job on real input."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,36 +18,54 @@ from pgqueue.cli.exit_code import FAILED
 from pgqueue.errors import ConfigurationError
 from pgqueue.settings import find_dsn
 
+EXAMPLES = ("census", "orchestration")
+
 
 @click.command("demo", cls=Command)
+@click.argument("example", type=click.Choice(EXAMPLES), required=False, metavar="[census|orchestration]")
 @dsn_option
 @click.option(
     "--files",
     "limit",
     type=click.IntRange(min=20),
-    help="Only the first so many and those that don't parse. Default: all, some 1,700.",
+    help="Of the census: only the first so many and those that don't parse. Default: all, some 1,700.",
 )
-def command(*, dsn: str | None, limit: int | None) -> None:
-    """See the main job on real input, in about a minute.
+def command(*, example: str | None, dsn: str | None, limit: int | None) -> None:
+    """See the main job on real input, in about a minute: the census, then the orchestration in brief.
 
-    Every .py file of this interpreter's standard library becomes a message, sent in one transaction with rows of the
+    census: every .py file of this interpreter's standard library becomes a message, sent in one transaction with rows of the
     example's own table. Two consumers parse the files; one is killed with SIGKILL half-way, and nothing is lost. Files that
     don't parse end in the dead letters.
 
-    Makes the queue demo_census and the schema pgqueue_demo anew each time, and leaves them for you to look at.
+    orchestration: six executions are fanned out into files, gathered by a barrier, completed and billed, while orchestrators
+    and callbacks are killed. Each effect takes place once.
+
+    Makes the queues demo_census, demo_jobs, demo_files and the schemas pgqueue_demo, pgqueue_walk anew each time, and leaves
+    them for you to look at.
 
     \b
     Example:
       pgqueue demo
+      pgqueue demo orchestration
       pgqueue demo --files 200 --dsn postgresql://me@localhost/scratch
     """
+    if example == "orchestration" and limit is not None:
+        raise click.UsageError("--files belongs to the census")
     conninfo = direct_conninfo(dsn)
     _migrate(conninfo)
-    folder = _examples() / "stdlib_census"
-    sys.path.insert(0, str(folder))
-    show = importlib.import_module("show")
-    if not show.main(conninfo, limit, psql=_psql(dsn)):
+    fine = True
+    if example != "orchestration":
+        fine = _module("stdlib_census", "show").main(conninfo, limit, psql=_psql(dsn))
+    if example != "census":
+        fine &= _module("orchestration", "walk").main(conninfo, brief=example is None)
+    if not fine:
         click.get_current_context().exit(FAILED)
+
+
+def _module(folder: str, name: str) -> Any:
+    """Import a script of an example, which finds those beside it."""
+    sys.path.insert(0, str(_examples() / folder))
+    return importlib.import_module(name)
 
 
 def _migrate(conninfo: str) -> None:

@@ -25,7 +25,11 @@ COMMANDS = {
     "send": "Send messages from the command line or standard input.",
     "peek": "Look at messages without leasing them.",
     "consume": "Run the tasks of an app on the messages of queues.",
+    "maintain": "Fire schedules, end stuck barriers, remove what is kept no longer.",
     "dead": "List dead letters and send them again.",
+    "barriers": "What a fan-out waits for, who holds it, what its parts brought.",
+    "schedules": "Cron rules whose slots are sent as messages: list, set, pause, explain.",
+    "claims": "Who has a named key, and which are done; release one.",
 }
 _COMPLETION = "_PGQUEUE_COMPLETE"
 

@@ -37,6 +37,16 @@ def print_json(value: Mapping[str, Any]) -> None:
     click.echo(orjson.dumps(value, default=str))
 
 
+def at(moment: datetime | None) -> str:
+    """Show a time in UTC, to the second."""
+    return "-" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def printable(text: str) -> str:
+    """Put text on one line: what could write lines or move the cursor becomes a space."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
@@ -46,8 +56,8 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        return at(value)
     if isinstance(value, (dict, list, bool)):
         value = orjson.dumps(value).decode()
-    text = "".join(c if c.isprintable() else " " for c in str(value))
+    text = printable(str(value))
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

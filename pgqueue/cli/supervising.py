@@ -14,6 +14,7 @@ from pgqueue.daemon.supervisor import Codes, Supervisor
 CALL_TIMEOUT = 10.0
 # A worker that ends so before any has consumed would say the same again.
 REFUSALS = frozenset({exit_code.USAGE, exit_code.CONFIGURATION, exit_code.UNREACHABLE, exit_code.SCHEMA})
+FINAL = frozenset({exit_code.SCHEMA})  # also after it has consumed: a migration came meanwhile
 
 
 def supervise(fleet: FleetSettings, dsn: str | None) -> int:
@@ -28,7 +29,7 @@ async def _supervise(fleet: FleetSettings, dsn: str | None) -> int:
         return PgQueue(dsn, role="supervisor", max_connections=1, call_timeout=CALL_TIMEOUT)
 
     command = [sys.executable, *sys.orig_argv[1:]]
-    codes = Codes(REFUSALS, exit_code.CRASHING)
+    codes = Codes(REFUSALS, FINAL, exit_code.CRASHING)
     code = await Supervisor(fleet, command, os.environ, open_runner, codes).run()
     if code:  # at once: a call that hangs in a thread must not keep the process
         sys.stdout.flush()

@@ -64,6 +64,11 @@ class AsyncPgQueue:
         bound._runner = AsyncConnectionRunner(connection)
         return bound
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a call made now is part of a transaction of yours that stays open after it."""
+        return isinstance(self._runner, AsyncConnectionRunner) and self._runner.in_transaction
+
     async def send(
         self,
         queue: str,

@@ -70,6 +70,11 @@ class PgQueue:
         bound._runner = ConnectionRunner(connection)
         return bound
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a call made now is part of a transaction of yours that stays open after it."""
+        return isinstance(self._runner, ConnectionRunner) and self._runner.in_transaction
+
     def send(
         self,
         queue: str,

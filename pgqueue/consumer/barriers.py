@@ -11,10 +11,13 @@ from pgqueue.barrier.model import SKIPPED_DUPLICATE_CALLBACK, CallbackOf, PartOf
 from pgqueue.barrier.rules import callback_of, part_of, result_text
 from pgqueue.call import Call, Rows
 from pgqueue.consumer.model import Doors, Held, QueuePlan, TransactionSource, Verb, Verdict
-from pgqueue.consumer.outcome import done
-from pgqueue.errors import ClientMisuse
+from pgqueue.consumer.outcome import Postponed, done
+from pgqueue.errors import ClientMisuse, PgQueueError
 from pgqueue.log import get_logger
 from pgqueue.message.model import Outcome
+from pgqueue.periodic import is_of_the_server
+from pgqueue.reply.rules import owes
+from pgqueue.reply.rules import result_text as owed_text
 from pgqueue.task.answer import Answer
 from pgqueue.task.poison import PoisonAnswer
 
@@ -23,12 +26,16 @@ log = get_logger("pgqueue.consumer")
 NO_RESULT = (Answer, PoisonAnswer)
 OF_A_PART = {Verb.DELETE: Verb.ARRIVE, Verb.ARCHIVE: Verb.ARRIVE, Verb.BURY: Verb.BURY_PART}
 OF_A_CALLBACK = {Verb.DELETE: Verb.FINISH, Verb.ARCHIVE: Verb.FINISH}
+OF_ONE_THAT_OWES = {Verb.DELETE: Verb.ACK_WITH, Verb.ARCHIVE: Verb.ACK_WITH}
 
 Settlement = Call[dict[int, Outcome]]
 
 
 def as_settled(held: Held, verdict: Verdict) -> Verdict:
-    """Say how a verdict is settled: a part arrives with its ack and fails with its burial, a callback is noted with its ack."""
+    """Say how a verdict is settled: a part arrives with its ack and fails with its burial, a callback is noted with its ack.
+
+    What is owed for an ack, a reply or another message, goes with it; for a burial the database sees to that itself.
+    """
     headers = held.message.headers
     if not headers:
         return verdict
@@ -37,33 +44,35 @@ def as_settled(held: Held, verdict: Verdict) -> Verdict:
         return replace(verdict, verb=OF_A_PART[verb])
     if verb in OF_A_CALLBACK and callback_of(headers):
         return replace(verdict, verb=OF_A_CALLBACK[verb])
+    if verb in OF_ONE_THAT_OWES and owes(headers):
+        return replace(verdict, verb=OF_ONE_THAT_OWES[verb])
     return verdict
 
 
 def keep_result(held: Held, answer: object) -> None:
-    """Keep what the handler of a part returned, for its arrival; None leaves what `arrive_with` said.
+    """Keep what the handler of a part returned, for its arrival, or of what owes it; None leaves what `arrive_with` said.
 
-    Raises: PayloadError for what can't travel as JSON.
+    Raises: PayloadError for what can't travel as JSON or is too large.
     """
     headers = held.message.headers
-    if (
-        headers
-        and answer is not None
-        and not isinstance(answer, NO_RESULT)
-        and not held.acked
-        and part_of(headers)
-    ):
-        held.result = result_text(answer)
+    if headers and answer is not None and not isinstance(answer, NO_RESULT) and not held.acked:
+        held.result = _text_of(headers, answer)
+
+
+def _text_of(headers: dict[str, Any], value: object) -> str | None:
+    if part_of(headers):
+        return result_text(value)
+    return owed_text(value) if owes(headers) else None
 
 
 def arrive_with(held: Held, value: object) -> None:
-    """Let a part arrive with this result; a message that is no part has nobody to take it. Raises: PayloadError, ClientMisuse."""
+    """Let a message bring this result; where nobody asked for one, nobody gets it. Raises: PayloadError, ClientMisuse."""
     if held.acked or held.in_doubt:
         raise ClientMisuse(
             "this message's transaction has already been committed, and the arrival with it",
             cure="Call `ctx.arrive_with(...)` inside of the `ctx.tx()` block.",
         )
-    held.result = result_text(value)
+    held.result = _text_of(held.message.headers or {}, value)
 
 
 def arrival(plan: QueuePlan, ended: Sequence[tuple[Held, Verdict]]) -> Settlement:
@@ -123,19 +132,29 @@ class Guard:
         return None if callback is None else cls(doors.transactions, held, callback)
 
     def finds_it_over(self) -> bool:
-        """Tell whether a run of this callback has finished before. Raises: what a transaction does."""
-        with self._question:
-            return self._state == "finished"
+        """Tell whether a run of this callback has finished before. Raises: Postponed while the server can't say."""
+        try:
+            with self._question:
+                return self._state == "finished"
+        except PgQueueError as error:
+            raise _unasked(error) from error
 
     async def finds_it_over_async(self) -> bool:
         """Do the same for asyncio."""
-        async with self._question:
-            return self._state == "finished"
+        try:
+            async with self._question:
+                return self._state == "finished"
+        except PgQueueError as error:
+            raise _unasked(error) from error
 
     def _heard(self, rows: Rows) -> bool:
         self._state = rows[0][0]
         self._held.from_barrier = None if self._state == "unknown" else self._callback
         return True
+
+
+def _unasked(error: PgQueueError) -> Exception:
+    return Postponed(f"its barrier can't be asked: {error}") if is_of_the_server(error) else error
 
 
 def skipped(held: Held) -> Verdict:

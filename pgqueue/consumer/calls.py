@@ -9,12 +9,14 @@ from typing import Any
 from pgqueue.barrier.rules import part_of
 from pgqueue.barrier.settle import ack_part, bury_part
 from pgqueue.call import Call, Rows
-from pgqueue.consumer import barriers
+from pgqueue.consumer import barriers, chains
 from pgqueue.consumer.model import Held, QueuePlan, Verb, Verdict
 from pgqueue.errors import StaleReceipt
 from pgqueue.message import calls
 from pgqueue.message.model import Message, Outcome
+from pgqueue.message.rows import all_gone_are_done
 from pgqueue.message.rules import MAX_WAIT
+from pgqueue.reply.rules import owes
 
 
 def read(plan: QueuePlan, qty: int, holder: str, *, wait: float | None) -> Call[list[Message]]:
@@ -35,26 +37,33 @@ def settle(plan: QueuePlan, verb: Verb, ended: Sequence[tuple[Held, Verdict]]) -
     errors = [verdict.error for verdict in verdicts]
     match verb:
         case Verb.DELETE:
-            return as_asked(calls.delete_batch(queue, ids, receipts), plan)
+            return _ends(as_asked(calls.delete_batch(queue, ids, receipts), plan))
         case Verb.ARCHIVE:
-            return calls.archive_batch(queue, ids, receipts)
+            return _ends(calls.archive_batch(queue, ids, receipts))
         case Verb.RETRY:
             return calls.retry_batch(queue, ids, [v.delay for v in verdicts], errors, receipts)
         case Verb.BURY:
-            return calls.bury_batch(queue, ids, [v.reason or "buried" for v in verdicts], errors, receipts)
+            reasons = [v.reason or "buried" for v in verdicts]
+            return _ends(calls.bury_batch(queue, ids, reasons, errors, receipts))
         case Verb.RELEASE:
             return calls.release_batch(queue, ids, receipts, [v.delay for v in verdicts])
         case Verb.ARRIVE | Verb.BURY_PART | Verb.FINISH:
             return barriers.SETTLEMENTS[verb](plan, ended)
+        case Verb.ACK_WITH:
+            return chains.acks(plan, ended)
         case Verb.NOTHING:
             raise AssertionError("NOTHING is never sent")
+
+
+def _ends(call: Call[dict[int, Outcome]]) -> Call[dict[int, Outcome]]:
+    return replace(call, parse_repeated=all_gone_are_done)
 
 
 def ack(held: Held) -> Call[Outcome]:
     """Build the ack that stands at the end of `ctx.tx`; any answer but done raises StaleReceipt.
 
     It commits with the transaction, so never asynchronously. A part of a barrier arrives with it, with the result that is
-    known by now; of a callback it is noted that it has run.
+    known by now; of a callback it is noted that it has run; what a message owes goes with it.
     """
     message, plan = held.message, held.plan
     if message.headers:
@@ -65,6 +74,8 @@ def ack(held: Held) -> Call[Outcome]:
             return _or_nothing(held, arrival)
         if finishing := barriers.finishing(held):
             return _or_nothing(held, finishing)
+        if owes(message.headers):
+            return _or_nothing(held, chains.ack(held))
     verb = calls.archive if plan.archive else calls.delete
     return _or_nothing(held, verb(plan.queue, message.msg_id, message.receipt))
 

@@ -16,7 +16,9 @@ from pgqueue.consumer.job import Batch, Job, Work, identifiers, subject_of
 from pgqueue.consumer.model import Clock, Doors, Held, Verb, Verdict
 from pgqueue.consumer.redaction import redact
 from pgqueue.consumer.transaction import HeldLease
+from pgqueue.errors import ClaimHeld
 from pgqueue.log import get_logger
+from pgqueue.reply.model import RESULT_MARK
 from pgqueue.task import identity as identities
 from pgqueue.task.answer import Answer
 from pgqueue.task.context import Context
@@ -63,6 +65,7 @@ class Execution:
         if isinstance(payload, TaskPayload):
             handler: Handler | None = self._app.tasks.get(payload.task)
             kwargs = without_mark(payload.kwargs)
+            kwargs.pop(RESULT_MARK, None)
             job = None if handler is None else Job(held, handler, payload.task, payload.args, kwargs)
         else:
             handler = self._app.plain.get(plan.queue)
@@ -111,9 +114,9 @@ class Execution:
             answer = function(*args, **kwargs)
             _check_answer(answer, job)
             keep_result(job.held, answer)
+            return self._returned(job, answer)
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(job, error)
-        return self._returned(job, answer)
 
     async def run_async(self, job: Job, *, stopping: Callable[[], bool]) -> Verdict:
         """Run an async handler or hook. Never raises; cancelled while `stopping`, it gives the message back."""
@@ -124,6 +127,7 @@ class Execution:
             answer = await function(*args, **kwargs)
             _check_answer(answer, job)
             keep_result(job.held, answer)
+            return self._returned(job, answer)
         except asyncio.CancelledError as error:
             if stopping():
                 return _unless_settled(job.held, outcome.RELEASE)
@@ -131,7 +135,6 @@ class Execution:
             return self._raised(job, error)
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(job, error)
-        return self._returned(job, answer)
 
     def _what_to_call(self, job: Job) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
         if job.hook is not None:
@@ -173,6 +176,11 @@ class Execution:
         verdict = outcome.raised(job.held, error, job.handler.backoff, self._chance)
         if isinstance(error, Answer):
             return self._answered(job, verdict)
+        if isinstance(error, (outcome.Postponed, ClaimHeld)):
+            log.info(
+                "message.postponed", **identifiers(job), why=str(error), retry_in=round(verdict.delay, 3)
+            )
+            return verdict
         log.error("message.failed", **identifiers(job), error=verdict.error, retry_in=round(verdict.delay, 3))
         return verdict
 
@@ -189,7 +197,7 @@ class Execution:
     def _batch_raised(self, batch: Batch, error: BaseException) -> list[Verdict]:
         if isinstance(error, KeyboardInterrupt):
             self._interrupted()
-        if isinstance(error, (Answer, KeyboardInterrupt)):
+        if isinstance(error, (Answer, KeyboardInterrupt, outcome.Postponed, ClaimHeld)):
             verdicts = [
                 outcome.raised(held, error, batch.handler.backoff, self._chance) for held in batch.members
             ]

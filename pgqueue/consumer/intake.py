@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.model import Held, QueuePlan
+from pgqueue.periodic import Trouble
 
 START_WITHIN = 3  # what is claimed ahead must be able to start within this part of vt
 GIVE_BACK_AFTER = 2  # what hasn't started after this part of vt is released

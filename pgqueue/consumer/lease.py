@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from pgqueue.consumer.calls import as_asked
 from pgqueue.consumer.model import Clock, Held, QueuePlan, RenewalRunner
+from pgqueue.consumer.settle import parts_of_calls
 from pgqueue.errors import PgQueueError
 from pgqueue.log import get_logger
 from pgqueue.message.calls import set_vt_batch
@@ -71,8 +72,9 @@ class Renewal:
         with self._lock:
             running = list(self._running.values())
         due = [held for held in running if self._is_due(held, now)]
-        for plan, group in _by_call(due):
-            self._renew(plan, group)
+        for plan, group in _by_plan(due):
+            for part in parts_of_calls(group, lambda held: held.message.msg_id):
+                self._renew(plan, part)
         return len(due)
 
     def wait_seconds(self) -> float:
@@ -152,7 +154,7 @@ def _note(held: Held, outcome: Outcome, asked_at: float) -> None:
         log.warning("message.lease_lost", **_identifiers(held), outcome=outcome)
 
 
-def _by_call(due: Iterable[Held]) -> list[tuple[QueuePlan, list[Held]]]:
+def _by_plan(due: Iterable[Held]) -> list[tuple[QueuePlan, list[Held]]]:
     """Group by plan, not by queue: what was claimed before a change of settings keeps its own vt."""
     groups: dict[QueuePlan, list[Held]] = {}
     for held in due:

@@ -159,6 +159,10 @@ class Consumer:
             prefetch=prefetch,
         )
 
+    def server_answered(self) -> None:
+        """After each read that was answered."""
+        self._settler.server_answered()
+
     def take_in(self, claimed: Sequence[Held]) -> None:
         """Take what a read brought."""
         self._waiting.extend(claimed)

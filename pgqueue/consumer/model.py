@@ -88,7 +88,8 @@ class Verb(StrEnum):
     """What is done with a message. NOTHING lets the lease lapse.
 
     A part of a barrier is not deleted or archived but arrives (ARRIVE), and fails with its burial (BURY_PART); the ack of
-    a barrier's callback notes that it has run (FINISH).
+    a barrier's callback notes that it has run (FINISH). What somebody waits for, or what another message follows, is acked
+    with that (ACK_WITH).
     """
 
     DELETE = "delete"
@@ -100,6 +101,7 @@ class Verb(StrEnum):
     ARRIVE = "arrive"
     BURY_PART = "bury_part"
     FINISH = "finish"
+    ACK_WITH = "ack_with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class Held:
     a time. `lost`: the server answered stale or gone. `outlived`: the handler ran longer than health_stale,
     renewal ended. `acked`: ctx.tx committed the ack. `in_doubt`: the answer to that commit was lost. `row`: its place
     in the record that the supervisor reads, 0 for none. `in_block`: a transaction of ctx is open. `result`: the JSON that
-    a part of a barrier arrives with. `from_barrier`: the barrier that has sent it at its end, known once it was asked.
+    a part of a barrier arrives with, a reply brings, or a continuation gets. `from_barrier`: the barrier that has sent it
+    at its end, known once it was asked.
     """
 
     plan: QueuePlan

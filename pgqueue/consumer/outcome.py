@@ -8,6 +8,7 @@ from typing import Any
 from pgqueue.consumer.failure import describe
 from pgqueue.consumer.model import Held, QueuePlan, Verb, Verdict
 from pgqueue.consumer.redaction import conceal
+from pgqueue.errors import ClaimHeld
 from pgqueue.message.model import Message
 from pgqueue.message.rules import backoff_delay, clean_error
 from pgqueue.queue.model import Backoff
@@ -16,6 +17,7 @@ from pgqueue.task.poison import Handled, Hopeless, PoisonAnswer, TryLater
 
 FREE_RELEASES = 10
 RELEASE_PAUSE = 2.0
+LONGEST_POSTPONEMENT = 60.0
 UNKNOWN_BASE, UNKNOWN_CAP = 1.0, 60.0
 
 DELETE = Verdict(Verb.DELETE)
@@ -26,12 +28,21 @@ NOTHING = Verdict(Verb.NOTHING)
 Chance = Callable[[], float]
 
 
+class Postponed(Exception):
+    """What has to be known before the handler runs can't be had now: no fault of the message."""
+
+
 def answered(held: Held, answer: object, backoff: Backoff | None, chance: Chance) -> Verdict:
-    """Judge what a handler returned. Anything that isn't Retry, Bury or Release means done."""
+    """Judge what a handler returned. Anything that isn't Retry, Bury or Release means done.
+
+    Raises what an answer raises that is of a class of the user's own and lacks what it should have.
+    """
     match answer:
         case Bury():
+            answer = Bury(answer.reason, answer.error)
             return Verdict(Verb.BURY, reason=answer.reason, error=_concealed(answer.error))
         case Retry():
+            answer = Retry(answer.delay, answer.reason)
             delay = _backoff(held, backoff, chance) if answer.delay is None else answer.delay
             return Verdict(Verb.RETRY, delay=delay, error=_concealed(answer.reason))
         case Release():
@@ -43,9 +54,16 @@ def answered(held: Held, answer: object, backoff: Backoff | None, chance: Chance
 def raised(held: Held, error: BaseException, backoff: Backoff | None, chance: Chance) -> Verdict:
     """Judge what a handler raised. An answer counts as given; everything else is a failure, tried again."""
     if isinstance(error, Answer):
-        return answered(held, error, backoff, chance)
+        try:
+            return answered(held, error, backoff, chance)
+        except Exception as second:  # noqa: BLE001 - the answer is of a foreign class: whatever it lacks is a failure
+            return failed(held, describe(second), backoff, chance)
     if isinstance(error, KeyboardInterrupt):
         return RELEASE
+    if isinstance(error, Postponed):
+        return Verdict(Verb.RELEASE, delay=_unknown_delay(held.message.release_ct))
+    if isinstance(error, ClaimHeld):  # its holder may finish long before the lease ends
+        return Verdict(Verb.RELEASE, delay=min(max(error.seconds, RELEASE_PAUSE), LONGEST_POSTPONEMENT))
     return failed(held, describe(error), backoff, chance)
 
 
@@ -122,9 +140,7 @@ def decided(held: Held, answer: PoisonAnswer) -> Verdict:
         case Handled():
             return Verdict(Verb.BURY, reason="handled")
         case TryLater() if held.attempt < held.plan.hard_cap:
-            return Verdict(
-                Verb.RETRY, delay=held.plan.repark_seconds if answer.delay is None else answer.delay
-            )
+            return Verdict(Verb.RETRY, delay=_repark_delay(held, answer))
         case Hopeless():
             return Verdict(Verb.BURY, reason="hopeless")
         case _:
@@ -135,6 +151,14 @@ def _give_back(message: Message) -> Verdict:
     if message.release_ct >= FREE_RELEASES:
         return Verdict(Verb.RETRY, delay=RELEASE_PAUSE, error=f"released more than {FREE_RELEASES} times")
     return Verdict(Verb.RELEASE, delay=RELEASE_PAUSE)
+
+
+def _repark_delay(held: Held, answer: TryLater) -> float:
+    try:
+        delay = TryLater(answer.delay).delay
+    except Exception:  # noqa: BLE001 - of a foreign class, as above; a hook that fails is asked again later
+        delay = None
+    return held.plan.repark_seconds if delay is None else delay
 
 
 def _is_answer(value: Any) -> bool:

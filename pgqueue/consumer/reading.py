@@ -22,13 +22,18 @@ LONGEST_WAIT = 1.0
 
 
 class Taker(Protocol):
-    """Who takes what is read: `room_for` is asked by `Turns`, `begin_round` is called before each round of reads."""
+    """Who takes what is read.
+
+    `room_for` is asked by `Turns`, `begin_round` called before each round of reads, `server_answered` after each answered one.
+    """
 
     def room_for(self, plan: QueuePlan, reserved: int, /) -> int | None: ...
 
     def take_in(self, claimed: Sequence[Held], /) -> None: ...
 
     def begin_round(self) -> None: ...
+
+    def server_answered(self) -> None: ...
 
 
 class Reading:
@@ -153,6 +158,7 @@ class Reading:
             return
         finally:
             reader.answered(got, self._now())
+        self._taker.server_answered()
         if pace.trouble.over():
             log.info("read.resumed", queue=plan.queue)
         claimed = [Held(plan, message, asked_at, asked_at + plan.vt) for message in messages]

@@ -46,13 +46,15 @@ class Beat:
     """One line of a worker.
 
     Ages are seconds: `loop_lag` since its loop owes an answer, `turn_age` since its reading loop last went round,
-    `failing_for` since when the reads of a queue fail without one success (the longest of all queues).
+    `failing_for` since when the reads of a queue fail without one success (the longest of all queues),
+    `all_failing_for` since when those of every queue do: 0 while one of them is read.
     """
 
     phase: Phase = Phase.STARTING
     loop_lag: float = 0.0
     turn_age: float = 0.0
     failing_for: float = 0.0
+    all_failing_for: float = 0.0
     resident_bytes: int = 0
     queues: Mapping[str, QueueCounts] = field(default_factory=dict)
 
@@ -71,6 +73,7 @@ class PlanLine:
 class Report:
     """Written by the consumer on its loop, read by the thread that beats.
 
+    A dict that both know is replaced and never changed, since the thread may be in the middle of it.
     `shortest_vt` is that of the leases taken until now. Without a supervisor the same is written into memory of this
     process, and nobody reads it.
     """
@@ -88,6 +91,7 @@ class Report:
             memoryview(mmap.mmap(-1, SIZE)).cast("q") if cells is None else cells, self._tell_plan
         )
         self._counts: dict[str, QueueCounts] = {}
+        self._queues: frozenset[str] = frozenset()
         self._failing_since: dict[str, float] = {}
         self._turned_at = now()
         self.shortest_vt = math.inf
@@ -95,6 +99,7 @@ class Report:
     def expect(self, plans: Iterable[QueuePlan]) -> None:
         """Say by which plans messages are claimed from now on: the limits of a worker that has claimed none yet."""
         for plan in plans:
+            self._queues |= {plan.queue}
             self._record.number(plan)
 
     def turned(self) -> None:
@@ -103,14 +108,15 @@ class Report:
 
     def read(self, plan: QueuePlan, claimed: Sequence[Held]) -> None:
         """A read worked, whether or not it found something."""
-        if self._failing_since:
-            self._failing_since.pop(plan.queue, None)
+        if plan.queue in self._failing_since:
+            failing = self._failing_since.items()
+            self._failing_since = {queue: since for queue, since in failing if queue != plan.queue}
         if claimed:
             self._of(plan).claimed += len(claimed)
             self._record.claimed(plan, claimed)
 
     def read_failed(self, plan: QueuePlan) -> None:
-        self._failing_since.setdefault(plan.queue, self._now())
+        self._failing_since = {plan.queue: self._now()} | self._failing_since
         self._of(plan).failed_reads += 1
 
     def started(self, held: Held) -> None:
@@ -132,20 +138,29 @@ class Report:
         for held in done:
             self._record.forget(held)
         if settled and done:
-            counts = self._of(done[0].plan).settled
-            counts[verb] = counts.get(verb, 0) + len(done)
+            counts = self._of(done[0].plan)
+            counts.settled = counts.settled | {verb: counts.settled.get(verb, 0) + len(done)}
 
     def beat(self, loop_lag: float, resident_bytes: int) -> Beat:
         """Say how it goes."""
         now = self._now()
-        failing = min(self._failing_since.copy().values(), default=now)
-        turn_age = now - self._turned_at if self.phase is Phase.CONSUMING else 0.0
-        return Beat(self.phase, loop_lag, turn_age, now - failing, resident_bytes, dict(self._counts.copy()))
+        failing = self._failing_since
+        all_fail = self._queues <= failing.keys()
+        return Beat(
+            self.phase,
+            loop_lag,
+            turn_age=now - self._turned_at if self.phase is Phase.CONSUMING else 0.0,
+            failing_for=now - min(failing.values(), default=now),
+            all_failing_for=now - max(failing.values(), default=now) if all_fail else 0.0,
+            resident_bytes=resident_bytes,
+            queues=self._counts,
+        )
 
     def _of(self, plan: QueuePlan) -> QueueCounts:
         counts = self._counts.get(plan.queue)
         if counts is None:
-            counts = self._counts[plan.queue] = QueueCounts()
+            counts = QueueCounts()
+            self._counts = self._counts | {plan.queue: counts}
         return counts
 
     def _tell_plan(self, number: int, plan: QueuePlan) -> None:

@@ -10,19 +10,24 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from pgqueue.consumer import calls
-from pgqueue.consumer.backing_off import Trouble, is_of_the_server
 from pgqueue.consumer.barriers import as_settled
 from pgqueue.consumer.model import Held, QueuePlan, Runner, Verb, Verdict
-from pgqueue.errors import PgQueueError, QueueNotFound
+from pgqueue.errors import ContinuationFailed, PgQueueError, QueueNotFound
 from pgqueue.log import get_logger
 from pgqueue.message.model import Outcome
+from pgqueue.message.rules import backoff_delay, clean_error
+from pgqueue.periodic import Trouble, is_of_the_server
 
 T = TypeVar("T")
 log = get_logger("pgqueue.consumer")
 
 LARGEST_CALL = 1_000
 MOST_TRIES = 5
+LEAST_PAUSE = 0.25
 QUIET = frozenset({Verb.RELEASE})
+SENDING = frozenset(
+    {Verb.ARRIVE, Verb.BURY_PART, Verb.ACK_WITH}
+)  # a queue that isn't there may be where they send to
 
 
 @dataclass(slots=True, eq=False)
@@ -54,9 +59,11 @@ class Settler:
         self._waiting: deque[Ended] = deque()
         self._in_flight = 0
         self._wake = asyncio.Event()
+        self._answered = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._trouble = Trouble(chance)
+        self._chance = chance
         self._finished = finished
         self._pause = pause
         self._retry_in = 0.0
@@ -79,10 +86,27 @@ class Settler:
             await self._wake.wait()
             self._wake.clear()
             if failed := await self.settle_waiting():
-                await self._pause(failed)
+                await self._pause_or_answer(failed)
                 self._wake.set()
             elif not self._waiting:
                 self._idle.set()
+
+    def server_answered(self) -> None:
+        """Hear that another call was answered: what waits because the server was away need not wait any longer."""
+        if self._trouble.failures:
+            self._answered.set()
+
+    async def _pause_or_answer(self, seconds: float) -> None:
+        """Wait so long, or until the server is heard to answer: leases run out meanwhile."""
+        await self._pause(min(seconds, LEAST_PAUSE))
+        self._answered.clear()
+        rest = asyncio.ensure_future(self._pause(max(seconds - LEAST_PAUSE, 0.0)))
+        answer = asyncio.create_task(self._answered.wait())
+        try:
+            await asyncio.wait({rest, answer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rest.cancel()
+            answer.cancel()
 
     async def settle_waiting(self) -> float:
         """Send everything gathered until now. Return the seconds to wait before the next try."""
@@ -106,10 +130,11 @@ class Settler:
         pairs = [(ended.held, ended.verdict) for ended in group]
         try:
             outcomes = await self._runner.run(calls.settle(plan, verb, pairs))
-        except QueueNotFound as error:
-            _report_dropped(plan, verb, len(group), error)
-            self._finished(group, verb, settled=False)
         except PgQueueError as error:
+            if isinstance(error, QueueNotFound) and verb not in SENDING:
+                _report_dropped(plan, verb, len(group), error)
+                self._finished(group, verb, settled=False)
+                return
             if not is_of_the_server(error):
                 await self._refused(plan, verb, group, error)
                 return
@@ -122,7 +147,10 @@ class Settler:
             _note_lost(plan, verb, group, outcomes)
 
     async def _refused(self, plan: QueuePlan, verb: Verb, group: list[Ended], error: PgQueueError) -> None:
-        """Find the message that the database refuses: each is tried alone, and given up after a few tries."""
+        """Find the message that the database refuses: each is tried alone, and given up after a few tries.
+
+        One with which something is to be sent that can't be is given back with that error.
+        """
         if len(group) > 1:
             for ended in group:
                 await self._send(plan, verb, [ended])
@@ -130,6 +158,9 @@ class Settler:
         ended = group[0]
         ended.tries += 1
         again = ended.tries < MOST_TRIES
+        if isinstance(error, (ContinuationFailed, QueueNotFound)):
+            # The same ack would be refused again: the message comes back later, with the error for everybody to see.
+            ended.verdict, again = self._given_back(ended.held, error), True
         if again:
             self._waiting.append(ended)
             self._retry_in = self._trouble.seen()
@@ -143,6 +174,10 @@ class Settler:
             error=str(error),
             given_up=not again,
         )
+
+    def _given_back(self, held: Held, error: PgQueueError) -> Verdict:
+        delay = backoff_delay(held.plan.backoff, held.attempt, self._chance())
+        return Verdict(Verb.RETRY, delay=delay, error=clean_error(f"not acked: {error}"))
 
 
 def _report_dropped(plan: QueuePlan, verb: Verb, messages: int, error: QueueNotFound) -> None:

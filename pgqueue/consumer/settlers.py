@@ -1,4 +1,7 @@
-"""One settler a queue: acks of a queue that hangs (a lock, a slow disk) keep those of no other one waiting."""
+"""One settler a queue: acks of a queue that hangs (a lock, a slow disk) keep those of no other one waiting.
+
+That holds while fewer queues hang than `turns.READS_AT_ONCE`: so many connections are there for acks.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,11 @@ class Settlers:
     def add(self, held: Held, verdict: Verdict) -> None:
         """Take a verdict; it goes out as soon as the call of its queue before it is answered."""
         self._settlers[held.plan.queue].add(held, verdict)
+
+    def server_answered(self) -> None:
+        """Let nothing wait any longer because the server was away."""
+        for settler in self._settlers.values():
+            settler.server_answered()
 
     async def run(self) -> None:
         """Settle for ever; cancel it at the end."""

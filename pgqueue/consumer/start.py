@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.loop import Consumer
 from pgqueue.consumer.model import QueuePlan, Runner
 from pgqueue.consumer.settings import Overrides, make_plan
@@ -18,9 +17,11 @@ from pgqueue.errors import (
     PermissionDenied,
     PgQueueError,
     QueueNotFound,
+    SchemaMismatch,
     Unavailable,
 )
 from pgqueue.log import get_logger
+from pgqueue.periodic import Trouble
 from pgqueue.queue import calls
 from pgqueue.queue.rules import check_name
 from pgqueue.queue.schema import check_schema
@@ -41,16 +42,18 @@ class Wanted(NamedTuple):
     weight: int = 1
 
 
-def check_queues(words: Iterable[str]) -> list[Wanted]:
+def check_queues(words: Iterable[str], *, warn: bool = True) -> list[Wanted]:
     """Read `orders`, `orders:3` and `orders:3,mails`; return each queue once, in the order given.
 
-    An empty name, as a variable that is not set leaves it, is dropped with a warning. Raises: InvalidInput for a bad name,
-    ConfigurationError for a bad weight, for two weights of one queue, and where no name is left.
+    An empty name, as a variable that is not set leaves it, is dropped, with a warning unless that was said already.
+    Raises: InvalidInput for a bad name, ConfigurationError for a bad weight, for two weights of one queue, and where
+    no name is left.
     """
     found: dict[str, Wanted] = {}
     for word in [part.strip() for given in words for part in given.split(",")]:
         if not word:
-            log.warning("argument.ignored", argument="QUEUE", why="the name is empty")
+            if warn:
+                log.warning("argument.ignored", argument="QUEUE", why="the name is empty")
             continue
         name, colon, weight = word.partition(":")
         wanted = Wanted(check_name(name), _check_weight(name, weight) if colon else 1)
@@ -136,6 +139,24 @@ async def keep_plans_fresh(
             if error and refused.get(plan.queue) != error:  # once, not every few seconds
                 log.warning("settings.refused", queue=plan.queue, error=error)
             refused[plan.queue] = error
+
+
+async def watch_schema(
+    runner: Runner, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+) -> SchemaMismatch:
+    """Look every few seconds at the schema; return once a newer release has changed it so that this package can't serve it."""
+    while True:
+        await pause(REFRESH_SECONDS)
+        try:
+            await runner.run(check_schema())
+        except SchemaMismatch as error:
+            mismatch = error
+        except PgQueueError:
+            continue  # no answer: the reads say so
+        else:
+            continue
+        log.error("schema.refused", error=str(mismatch))
+        return mismatch
 
 
 async def refresh(consumer: Consumer, runner: Runner, plan: QueuePlan, overrides: Overrides) -> str:

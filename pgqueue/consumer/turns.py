@@ -17,7 +17,7 @@ from pgqueue.consumer.model import QueuePlan
 READS_AT_ONCE = 4
 # A read that takes longer keeps nobody waiting any more: neither for its turn nor for the room that it asked for.
 PATIENCE = 0.5
-OTHER_CONNECTIONS = 2  # settings, upkeep
+OTHER_CONNECTIONS = 4  # settings, upkeep, the schema's watch, the listener's proof
 
 # Says how many messages a queue may claim now, when so many were asked for that have not come yet. None: it is not to read
 # at all, since the database doesn't take what it has done; then it keeps no turn.
@@ -25,7 +25,10 @@ RoomFor = Callable[[QueuePlan, int], int | None]
 
 
 def work_connections(queues: int) -> int:
-    """Say how many connections a process needs for its reads, as many acks, and all that goes beside them."""
+    """Say how many connections a process needs for its reads, as many acks, and all that goes beside them.
+
+    Every queue acks by itself. Where as many queues hang as may ack at once, the acks of the others wait.
+    """
     return 2 * min(queues, READS_AT_ONCE) + OTHER_CONNECTIONS
 
 

@@ -67,7 +67,10 @@ class Watchdog:
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         while True:
-            self._send_beat()
+            try:
+                self._send_beat()
+            except Exception:  # a thread that ended here would have a sound worker killed as a silent one
+                log.exception("beat.failed")
             # Often enough that a silent worker is missed before its leases lapse.
             starting = self.report.phase is Phase.STARTING
             longest = STARTING_INTERVAL if starting else LONGEST_INTERVAL

@@ -44,11 +44,15 @@ class Fleet:
         settler: Settler,
         *,
         refusals: frozenset[int] = frozenset(),
+        final: frozenset[int] = frozenset(),
         now: Clock = time.monotonic,
     ) -> None:
-        """`refusals` are exit codes of a worker that would say the same however often it is started."""
+        """`refusals` are exit codes of a worker that would say the same however often it is started.
+
+        They count until a worker has consumed, those in `final` at any time.
+        """
         self._settings, self._start, self._settler = settings, start, settler
-        self._refusals, self._now = refusals, now
+        self._refusals, self._final, self._now = refusals, final, now
         self.places = [Place(number) for number in range(settings.processes)]
         self.leaving: list[Worker] = []
         self.stopping = False
@@ -204,7 +208,7 @@ class Fleet:
         place = self.places[worker.number]
         place.worker = None
         began = self._has_served or worker.plans or worker.beat.phase is not Phase.STARTING
-        if code in self._refusals and not began:
+        if code in self._final or (code in self._refusals and not began):
             self.refused = code
             return
         place.crashes = rules.crashes_after(place.crashes, worker.uptime, worker.handled)

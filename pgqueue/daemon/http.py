@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import Any
 
 from pgqueue.daemon.health import TEXT, Answer
@@ -32,6 +33,11 @@ class HealthServer:
     @property
     def port(self) -> int:
         return int(self._server.server_address[1])
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether only this host reaches it."""
+        return ip_address(str(self._server.server_address[0])).is_loopback
 
     def close(self) -> None:
         """End it; connections that are open may still be answered."""

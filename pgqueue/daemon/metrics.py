@@ -43,7 +43,9 @@ METRICS = (
         "pgqueue_worker_loop_lag_seconds", ("worker",), "How long the worker's event loop has owed an answer"
     ),
     Kept(
-        "pgqueue_worker_reads_failing_seconds", ("worker",), "How long reads have failed without one success"
+        "pgqueue_worker_reads_failing_seconds",
+        ("worker",),
+        "How long reads have failed without one success: the longest of its queues",
     ),
     Kept("pgqueue_worker_resident_bytes", ("worker",), "Memory of the worker process"),
     Kept("pgqueue_messages_running", ("queue",), "Messages whose handlers run now"),
@@ -60,7 +62,8 @@ METRICS = (
     Kept(
         "pgqueue_messages_settled_total",
         ("queue", "verb"),
-        "Messages settled: delete, archive, retry, bury, release; of barriers: arrive, bury_part, finish",
+        "Messages settled: delete, archive, retry, bury, release; of barriers: arrive, bury_part, finish; "
+        "with a reply or what follows: ack_with",
     ),
     Kept("pgqueue_reads_failed_total", ("queue",), "Reads that failed"),
     Kept(

@@ -176,7 +176,7 @@ def _no_progress(worker: WorkerView, now: float) -> str | None:
     if worker.beat.phase is Phase.STARTING:
         return f"not started after {worker.uptime:.0f} s" if worker.uptime >= DEFAULT_STALE else None
     for what, age in (
-        ("its reads fail", worker.beat.failing_for),
+        ("its reads fail", worker.beat.all_failing_for),
         ("it reads nothing", worker.beat.turn_age),
     ):
         if age >= limit:
@@ -185,4 +185,4 @@ def _no_progress(worker: WorkerView, now: float) -> str | None:
 
 
 def _serves(worker: WorkerView) -> bool:
-    return worker.beat.phase is Phase.CONSUMING and worker.beat.failing_for < READ_FAILURES_THAT_SHOW
+    return worker.beat.phase is Phase.CONSUMING and worker.beat.all_failing_for < READ_FAILURES_THAT_SHOW

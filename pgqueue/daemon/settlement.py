@@ -6,22 +6,23 @@ import asyncio
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pgqueue.call import Call
-from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.model import Clock, RenewalRunner, Verb
 from pgqueue.consumer.record import WAITING, Row
 from pgqueue.consumer.report import PlanLine
 from pgqueue.consumer.settle import parts_of_calls
 from pgqueue.daemon import rules
-from pgqueue.errors import InDoubt, PgQueueError, Unavailable
+from pgqueue.errors import PgQueueError
 from pgqueue.log import get_logger
 from pgqueue.message import calls
 from pgqueue.message.model import Outcome
 from pgqueue.message.rules import backoff_delay
+from pgqueue.periodic import Trouble, is_of_the_server
 
 log = get_logger("pgqueue.daemon")
 
@@ -56,6 +57,14 @@ class Death:
         return f"worker process died: {self.why}"
 
 
+class Part(NamedTuple):
+    """What goes in one call for a dead worker."""
+
+    plan: PlanLine
+    verb: Verb
+    rows: list[Row]
+
+
 @dataclass(slots=True)
 class Settled:
     """What was settled for dead workers, by queue and verb; what was renewed for silent ones, by queue."""
@@ -82,49 +91,35 @@ class Settler:
         self.counts = Settled()
 
     async def settle(self, rows: Sequence[Row], plans: Plans, death: Death, worker: int) -> None:
-        """Give everything back that a dead worker held; tried again until the leases are over anyway."""
+        """Give everything back that a dead worker held.
+
+        While the server is in trouble it is tried again, until the leases are over anyway.
+        """
         until = self._now() + max((plan.vt for plan in plans.values()), default=0.0)
         trouble = Trouble(self._chance)
-        open_calls = list(self.calls_for(rows, plans, death))
-        while open_calls:
-            queue, verb, call = open_calls[0]
+        waiting = deque(_parts(rows, plans, death))
+        while waiting:
+            part = waiting.popleft()
+            queue, verb = part.plan.queue, part.verb
             try:
-                outcomes = await self._run(call)
-            except (Unavailable, InDoubt) as error:
-                if self._now() >= until:
-                    _say_unsettled(worker, queue, verb, error)
-                    return
-                await self._pause(trouble.seen())
-                continue
+                outcomes = await self._run(self._call(part, death))
             except PgQueueError as error:
-                _say_unsettled(worker, queue, verb, error)
-                outcomes = {}
-            open_calls.pop(0)
+                if is_of_the_server(error) and self._now() < until:
+                    waiting.append(part)  # behind the others: a lock may keep this queue alone
+                    await self._pause(trouble.seen())
+                else:
+                    _say_unsettled(worker, part, error)
+                continue
             done = sum(outcome is Outcome.DONE for outcome in outcomes.values())
             self.counts.settled[queue, verb] += done
             log.info("worker.settled", worker=worker, queue=queue, verb=verb, messages=done)
 
-    def calls_for(
-        self, rows: Iterable[Row], plans: Plans, death: Death
-    ) -> Iterator[tuple[str, Verb, Settlement]]:
-        """Group what a dead worker held by plan and verb."""
-        groups: dict[tuple[PlanLine, Verb], list[Row]] = {}
-        for row in rows:
-            if (plan := plans.get(row.plan)) is not None:
-                groups.setdefault((plan, death.verb_for(row, plans)), []).append(row)
-        for (plan, verb), group in groups.items():
-            for part in parts_of_calls(group, lambda row: row.msg_id):
-                yield plan.queue, verb, self._call(plan, verb, part, death)
-
     async def renew(self, rows: Sequence[Row], plans: Plans, worker: int) -> None:
         """Prolong the leases of a worker that can't do it itself."""
-        for number, group in _by_plan(rows).items():
-            plan = plans[number]
-            call = calls.set_vt_batch(
-                plan.queue, [row.msg_id for row in group], plan.vt, [row.receipt for row in group]
-            )
+        for plan, part in _parts_by_plan(rows, plans):
+            ids, receipts = [row.msg_id for row in part], [row.receipt for row in part]
             try:
-                outcomes = await self._run(call)
+                outcomes = await self._run(calls.set_vt_batch(plan.queue, ids, plan.vt, receipts))
             except PgQueueError as error:
                 log.warning("worker.unrenewed", worker=worker, queue=plan.queue, error=str(error))
             else:
@@ -143,22 +138,36 @@ class Settler:
                 self._runner = self._open_runner()
         return self._runner.run(call)
 
-    def _call(self, plan: PlanLine, verb: Verb, group: Sequence[Row], death: Death) -> Settlement:
-        ids, receipts = [row.msg_id for row in group], [row.receipt for row in group]
-        if verb is Verb.RELEASE:
+    def _call(self, part: Part, death: Death) -> Settlement:
+        plan, rows = part.plan, part.rows
+        ids, receipts = [row.msg_id for row in rows], [row.receipt for row in rows]
+        if part.verb is Verb.RELEASE:
             return calls.release_batch(plan.queue, ids, receipts)
-        delays = [backoff_delay(plan.backoff, row.attempt, self._chance()) for row in group]
+        delays = [backoff_delay(plan.backoff, row.attempt, self._chance()) for row in rows]
         return calls.retry_batch(
-            plan.queue, ids, delays, [death.error_of(row, plan) for row in group], receipts
+            plan.queue, ids, delays, [death.error_of(row, plan) for row in rows], receipts
         )
 
 
-def _say_unsettled(worker: int, queue: str, verb: Verb, error: PgQueueError) -> None:
-    log.error("worker.unsettled", worker=worker, queue=queue, verb=verb, error=str(error))
+def _say_unsettled(worker: int, part: Part, error: PgQueueError) -> None:
+    log.error("worker.unsettled", worker=worker, queue=part.plan.queue, verb=part.verb, error=str(error))
 
 
-def _by_plan(rows: Iterable[Row]) -> dict[int, list[Row]]:
+def _parts(rows: Iterable[Row], plans: Plans, death: Death) -> Iterator[Part]:
+    """Group what a dead worker held by verb and plan."""
+    groups: dict[Verb, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(death.verb_for(row, plans), []).append(row)
+    for verb, group in groups.items():
+        for plan, part in _parts_by_plan(group, plans):
+            yield Part(plan, verb, part)
+
+
+def _parts_by_plan(rows: Iterable[Row], plans: Plans) -> Iterator[tuple[PlanLine, list[Row]]]:
     groups: dict[int, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.plan, []).append(row)
-    return groups
+        if row.plan in plans:
+            groups.setdefault(row.plan, []).append(row)
+    for number, group in groups.items():
+        for part in parts_of_calls(group, lambda row: row.msg_id):
+            yield plans[number], part

@@ -28,9 +28,13 @@ LAST_SETTLEMENT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Exit codes: what a worker says that a new one would say again, and the end of a fleet that can't be kept alive."""
+    """Exit codes: what a worker says that a new one would say again, and the end of a fleet that can't be kept alive.
+
+    `refusals` count until a worker has consumed, `final` at any time.
+    """
 
     refusals: frozenset[int]
+    final: frozenset[int]
     crashing: int
 
 
@@ -55,7 +59,9 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._settler = Settler(open_runner, now=now)
-        self._fleet = Fleet(settings, self._start, self._settler, refusals=codes.refusals, now=now)
+        self._fleet = Fleet(
+            settings, self._start, self._settler, refusals=codes.refusals, final=codes.final, now=now
+        )
         self._view = FleetView(now())
         self._notify = Notify(environ)
         self._adopts = adopts_orphans()
@@ -116,9 +122,11 @@ class Supervisor:
 
     def _request_stop(self, number: signal.Signals) -> None:
         log.info("stop.requested", signal=number.name)
-        self._signal = number
         self._notify.stopping()
-        self._fleet.stop(number)
+        # A fleet that ends by itself has told its workers: told again they would hurry, and nobody has asked twice.
+        if self._ending is None or self._signal is not None:
+            self._fleet.stop(number)
+        self._signal = number
         self._wake.set()
 
     def _end_with(self, code: int) -> None:
@@ -144,7 +152,10 @@ class Supervisor:
         except OSError as error:
             self._say_unavailable(error)
             return None
-        log.info("health.opened", host=self._settings.host, port=server.port)
+        if server.is_local:
+            log.info("health.opened", host=self._settings.host, port=server.port)
+        else:  # nothing guards it
+            log.warning("health.opened", host=self._settings.host, port=server.port)
         return server
 
     def _say_unavailable(self, error: OSError) -> None:

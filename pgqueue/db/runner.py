@@ -158,6 +158,11 @@ class ConnectionRunner:
         check_callers(connection, psycopg.Connection)
         self.connection = connection
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a call run now is part of a transaction that stays open after it."""
+        return is_in_transaction(self.connection)
+
     def run(self, call: Call[T]) -> T:
         """Run one call as part of the connection's transaction. Raises: as `Runner.run`."""
         check_callers(self.connection, psycopg.Connection)
@@ -176,6 +181,11 @@ class AsyncConnectionRunner:
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         check_callers(connection, psycopg.AsyncConnection)
         self.connection = connection
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a call run now is part of a transaction that stays open after it."""
+        return is_in_transaction(self.connection)
 
     async def run(self, call: Call[T]) -> T:
         """Run one call as part of the connection's transaction. Raises: as `Runner.run`."""

@@ -14,6 +14,7 @@ from pgqueue.call import Call
 from pgqueue.errors import (
     BarrierLive,
     ClaimLost,
+    ContinuationFailed,
     DatabaseError,
     InvalidInput,
     KeyBusy,
@@ -49,6 +50,7 @@ _OURS: dict[str | None, type[PgQueueError]] = {
     "PQ011": BarrierLive,
     "PQ012": PartNotLive,
     "PQ013": ClaimLost,
+    "PQ014": ContinuationFailed,
 }
 _MISSING_FUNCTION, _MISSING_TABLE, _MISSING_SCHEMA = "42883", "42P01", "3F000"
 _INTERNAL = "XX000"
@@ -71,6 +73,8 @@ _ROLES = {
     "send_batch": "producer",
     "arm": "producer",
     "add": "producer",
+    "chain": "producer",
+    "request": "producer",
     "missing": "observer",
     "peek": "observer",
     "list_queues": "observer",
@@ -78,6 +82,8 @@ _ROLES = {
     "check_schema": "consumer",
     "maintain": "consumer",
 } | dict.fromkeys(("metrics", "settings", "list"), "observer")
+
+_ROOMS_OF_CONSUMERS = frozenset({"message", "barrier", "claim", "reply", "leadership", "reaper"})
 
 
 class ConnectionState(Protocol):
@@ -162,7 +168,7 @@ def _no_right(error: psycopg.Error, call: Call[Any] | None) -> PermissionDenied:
     if call is None:
         return PermissionDenied(_text(error))
     room, _, verb = call.name.partition(".")
-    role = _ROLES.get(verb, "consumer" if room in ("message", "barrier", "claim") else "operator")
+    role = _ROLES.get(verb, "consumer" if room in _ROOMS_OF_CONSUMERS else "operator")
     cure = f"Let an administrator run: grant pgqueue_{role} to <this user>;"
     return PermissionDenied(f"{call.name}: {_text(error)}", cure=cure, queue=call.queue)
 

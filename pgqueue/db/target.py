@@ -20,3 +20,12 @@ def run_on(target: Any, call: Call[T]) -> Any:
     from pgqueue.db.runner import on_connection  # noqa: PLC0415 - psycopg is loaded only where a connection is used
 
     return on_connection(target).run(call)
+
+
+def in_transaction(target: Any) -> bool:
+    """Tell whether a call run now is part of a transaction of the caller's that stays open after it."""
+    if hasattr(target, "run"):
+        return bool(getattr(target, "in_transaction", False))
+    from pgqueue.db.attempt import is_in_transaction  # noqa: PLC0415 - as above
+
+    return is_in_transaction(target)

@@ -23,7 +23,7 @@ from pgqueue.call import Call, Rows
 from pgqueue.db.attempt import seen
 from pgqueue.db.doors import Door
 from pgqueue.db.hints import give_kept, give_kept_async, keep_for_commit
-from pgqueue.db.liveness import AnyConnection, DeadlinePassed
+from pgqueue.db.liveness import AnyConnection, AsyncBoundedConnection, BoundedConnection, DeadlinePassed
 from pgqueue.db.pools import AsyncPool, Pool
 from pgqueue.db.sqlstate import is_dead, proves_rollback, translate
 from pgqueue.errors import ClientMisuse, InDoubt, PgQueueError, Unavailable
@@ -121,6 +121,7 @@ class _Course:
         self._mark = secrets.token_hex(8)
         self._before: tuple[str, str] = ("", "")
         self._in_block = False
+        self._raised: BaseException | None = None
         self._committing = False
 
     def opening(self) -> Steps:
@@ -130,6 +131,18 @@ class _Course:
             rows = yield self._call.sql, list(self._call.params)
             self.goes_on = self._call.parse(rows)
         self._in_block = True
+
+    @contextmanager
+    def block(self, connection: BoundedConnection | AsyncBoundedConnection) -> Iterator[None]:
+        """The user's part may take as long as it likes; what comes after it, also a rollback, may not."""
+        connection.deadline = math.inf
+        try:
+            yield
+        except BaseException as error:
+            self._raised = error
+            raise
+        finally:
+            connection.deadline = _soon()
 
     def closing(self, connection: AnyConnection) -> Steps:
         """Check that the block left the transaction as it should, undo its SETs, and run the last call."""
@@ -152,8 +165,10 @@ class _Course:
         self._committing = True
 
     def failure(self, error: BaseException, connection: AnyConnection) -> BaseException:
-        """Say what an exception means; the block's own are left as they are."""
-        if self._in_block or isinstance(error, PgQueueError):
+        """Say what an exception means; the block's own are left as they are, whatever its rollback meets."""
+        if self._in_block:
+            return self._raised or error
+        if isinstance(error, PgQueueError):
             return error
         if isinstance(error, DeadlinePassed):
             return self._lost(f"no answer within {STEP_TIMEOUT:g} s")
@@ -179,9 +194,8 @@ def _transaction(pool: Pool, course: _Course) -> Iterator[psycopg.Connection[Any
         with connection.transaction():
             _drive(course.opening(), connection)
             connection.hints = {}
-            connection.deadline = math.inf
-            yield connection if course.goes_on else None
-            connection.deadline = _soon()
+            with course.block(connection):
+                yield connection if course.goes_on else None
             _drive(course.closing(connection), connection)
     except BaseException as error:
         failure = course.failure(error, connection)
@@ -205,9 +219,8 @@ async def _async_transaction(
         async with connection.transaction():
             await _async_drive(course.opening(), connection)
             connection.hints = {}
-            connection.deadline = math.inf
-            yield connection if course.goes_on else None
-            connection.deadline = _soon()
+            with course.block(connection):
+                yield connection if course.goes_on else None
             await _async_drive(course.closing(connection), connection)
     except BaseException as error:
         failure = course.failure(error, connection)

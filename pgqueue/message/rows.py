@@ -42,6 +42,12 @@ def done_anyway(rows: Rows) -> Outcome:
     return Outcome.DONE if outcome in (Outcome.GONE, Outcome.STALE) else outcome
 
 
+def all_gone_are_done(rows: Rows) -> dict[int, Outcome]:
+    """Read a repeated ack or burial by whoever holds the lease: what is gone went with the first run."""
+    found = outcomes_of(rows)
+    return {msg_id: Outcome.DONE if outcome is Outcome.GONE else outcome for msg_id, outcome in found.items()}
+
+
 def all_done_anyway(rows: Rows) -> dict[int, Outcome]:
     """Do the same for a repeated batch."""
     return {msg_id: done_anyway([(outcome,)]) for msg_id, outcome in rows}

@@ -34,6 +34,7 @@ class QueueSettings:
     batch: int = 100
     archive: bool = False
     retention: float = 604_800.0
+    dead_retention: float = 0.0
     durability: str = "safe"
     ack_commit: str = "async"
     payload_limit: int = 1_048_576

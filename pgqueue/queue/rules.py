@@ -22,6 +22,7 @@ _NUMBERS: dict[str, tuple[type[int | float], float, float]] = {
     "unknown_grace": (float, 0, 604_800),
     "batch": (int, 1, 1_000),
     "retention": (float, 0, 3_153_600_000),
+    "dead_retention": (float, 0, 3_153_600_000),
     "payload_limit": (int, 1, 268_435_456),
     "key_window": (float, 60, 31_536_000),
     "rate_limit": (float, 0, 1_000_000),

@@ -6,11 +6,15 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pgqueue.log import get_logger
+from pgqueue.reply.rules import follows_of
+from pgqueue.schedule.rules import slot_of
 from pgqueue.task.identity import Subject, printable
 
 if TYPE_CHECKING:
     from pgqueue.barrier.model import CallbackOf, PartOf
     from pgqueue.message.model import Message
+    from pgqueue.reply.model import Follows
+    from pgqueue.schedule.model import Slot
 
 
 class Transaction(AbstractContextManager[Any], AbstractAsyncContextManager[Any], Protocol):
@@ -71,6 +75,20 @@ class Context:
         self._lease = lease
 
     @property
+    def follows(self) -> Follows | None:
+        """The message that this one was sent after, as its `on_success` or `on_error`; None for any other message.
+
+        With the result of the task before it, or with why it died. It is what the headers say: the library writes them,
+        but whoever may send by SQL could.
+        """
+        return follows_of(self.message.headers, self.message.message)
+
+    @property
+    def slot(self) -> Slot | None:
+        """Which slot of which schedule this message was sent for; None for any other message. It is what the headers say."""
+        return slot_of(self.message.headers)
+
+    @property
     def logger(self) -> Any:
         """A structlog logger with the identifiers of this message bound."""
         bound: dict[str, Any] = {
@@ -109,9 +127,10 @@ class Context:
         return self._lease.step(step)
 
     def arrive_with(self, value: object) -> None:
-        """Say what this part of a barrier arrives with, before the block of `ctx.tx()` ends; elsewhere a return does it.
+        """Say what this message brings, before the block of `ctx.tx()` ends; elsewhere a return does it.
 
-        Does nothing for a message that is no part. Raises PayloadError for what can't travel as JSON or has over
-        16 MiB, ClientMisuse after the commit.
+        A part of a barrier arrives with it (at most 16 MiB), a request is replied with it, and `on_success` gets it
+        (at most 1 MiB). Does nothing for any other message. Raises PayloadError for what can't travel as JSON or is
+        larger, ClientMisuse after the commit.
         """
         self._lease.arrive_with(value)

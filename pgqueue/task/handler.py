@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 from pgqueue.call import Call
 from pgqueue.message import calls as message_calls
 from pgqueue.queue.model import Backoff
+from pgqueue.reply import calls as reply_calls
 from pgqueue.task import identity as identities
 from pgqueue.task import payload as payloads
 from pgqueue.task.conversion import Conversion
@@ -36,13 +37,15 @@ class AsyncTarget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """What `send` of the message room takes beside queue, message and headers."""
+    """What `send` of the message room takes beside queue and message, and what `chain` of the reply room takes."""
 
     delay: float | timedelta = 0
     key: str | None = None
     group_key: str | None = None
     priority: int = 0
     headers: Mapping[str, Any] | None = None
+    on_success: Call[int] | None = None
+    on_error: Call[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,9 +85,15 @@ class Task(Handler, Generic[P, R]):
         group_key: str | None = None,
         priority: int = 0,
         headers: Mapping[str, Any] | None = None,
+        on_success: Call[int] | None = None,
+        on_error: Call[int] | None = None,
     ) -> Task[P, R]:
-        """Return the task with options for its sends: `charge.given(delay=60).send(client, order_id=7)`."""
-        return replace(self, options=SendOptions(delay, key, group_key, priority, headers))
+        """Return the task with options for its sends: `charge.given(delay=60).send(client, order_id=7)`.
+
+        `on_success` is sent in the transaction of the ack, `on_error` in that of the burial: `mail.call(order_id=7)`.
+        """
+        options = SendOptions(delay, key, group_key, priority, headers, on_success, on_error)
+        return replace(self, options=options)
 
     def call(self, /, *args: Any, **kwargs: Any) -> Call[int]:
         """Return the send as a value that any runner runs.
@@ -96,7 +105,7 @@ class Task(Handler, Generic[P, R]):
         self._check(args, kwargs)
         plain, named = (args, kwargs) if self.conversion is None else self.conversion.dump(args, kwargs)
         options = self.options
-        return message_calls.send(
+        sent = message_calls.send(
             self.queue,
             payloads.build(self.name, plain, named),
             headers=self._headers(plain, named),
@@ -105,6 +114,9 @@ class Task(Handler, Generic[P, R]):
             group_key=options.group_key,
             priority=options.priority,
         )
+        if options.on_success is None and options.on_error is None:
+            return sent
+        return reply_calls.chain(sent, on_success=options.on_success, on_error=options.on_error)
 
     @overload
     def send(self, target: SyncTarget, /, *args: Any, **kwargs: Any) -> int: ...

@@ -8,6 +8,7 @@ from typing import Any
 
 from pgqueue.barrier.rules import refuse_mark
 from pgqueue.errors import InvalidInput
+from pgqueue.reply.rules import refuse_result_mark
 
 KEYS = frozenset({"task", "args", "kwargs"})
 LONGEST_NAME = 255
@@ -27,6 +28,7 @@ def build(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str
     if not 0 < len(task) <= LONGEST_NAME:
         raise InvalidInput(f"the name of a task has 1 to {LONGEST_NAME} characters, not {len(task)}")
     refuse_mark(kwargs)
+    refuse_result_mark(kwargs)
     return {"task": task, "args": list(args), "kwargs": dict(kwargs)}
 
 

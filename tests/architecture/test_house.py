@@ -22,8 +22,12 @@ CATCHES_ALL = {
     "pgqueue/consumer/execution.py:Execution.run": "the same, in a thread",
     "pgqueue/consumer/failure.py:_message": "the text of an error is foreign code as well",
     "pgqueue/consumer/failure.py:_frames": "a source file that can't be read must not hide the failure",
+    "pgqueue/consumer/outcome.py:raised": "an answer may be of a foreign class",
+    "pgqueue/consumer/outcome.py:_repark_delay": "the same",
     "pgqueue/daemon/http.py:_Handler._reply": "whatever is wrong with one answer, the next probe is to be answered",
+    "pgqueue/reaper/rounds.py:run_round": "a fault in one chore must not end the others",
     "pgqueue/consumer/lease.py:Renewal._repeat": "the thread that keeps the leases outlives any failure",
+    "pgqueue/consumer/watchdog.py:Watchdog._repeat": "the thread that tells how it goes outlives any failure",
 }
 
 

@@ -88,12 +88,6 @@ def test_single_part_answers_with_its_outcome() -> None:
     assert (ack.name, bury.name) == ("barrier.ack", "barrier.bury")
 
 
-@pytest.mark.parametrize(("state", "due"), [("due", True), ("finished", False), ("unknown", True)])
-def test_only_a_finished_callback_is_skipped(state: str, due: bool) -> None:
-    """U108: whatever else is the case, the first legitimate run must take place."""
-    assert settle.callback_is_due("total", 1, CALLBACK).result([(state,)]) is due
-
-
 def test_results_travel_as_one_array_with_null_for_none() -> None:
     call = settle.ack_parts("files", [1, 2], [3, 3], [PART, PART._replace(part=1)], ['{"a":1}', None])
     assert json.loads(str(call.params[5])) == [{"a": 1}, None]

@@ -7,7 +7,7 @@ import pytest
 
 from pgqueue.call import Call
 from pgqueue.claim import SKIPPED_DUPLICATE, SKIPPED_TERMINAL, Terms, once, once_async
-from pgqueue.errors import ClaimLost, Unavailable
+from pgqueue.errors import ClaimHeld, ClaimLost, Unavailable
 
 
 class Target:
@@ -66,10 +66,20 @@ async def test_won_claim_works_and_leaves_the_tombstone(do: Callable[..., Any]) 
     assert target.seen == ["try", "finish"]
 
 
-async def test_lost_claim_does_nothing(do: Callable[..., Any]) -> None:
-    target = Target(claim_try=None)
+async def test_what_is_done_is_skipped(do: Callable[..., Any]) -> None:
+    target = Target(claim_try=None, claim_wait=None)
     assert await do(target, fail) == SKIPPED_DUPLICATE
-    assert target.seen == ["try"]
+    assert target.seen == ["try", "wait"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 12.5])
+async def test_what_another_one_is_at_is_not_skipped_but_said(do: Callable[..., Any], seconds: float) -> None:
+    """Its holder may have died: an ack now would leave the work to nobody (F51)."""
+    target = Target(claim_try=None, claim_wait=seconds)
+    with pytest.raises(ClaimHeld) as caught:
+        await do(target, fail)
+    assert caught.value.seconds == seconds
+    assert target.seen == ["try", "wait"]
 
 
 async def test_finished_elsewhere_keeps_the_tombstone_without_work(do: Callable[..., Any]) -> None:

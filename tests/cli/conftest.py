@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from pgqueue.call import Call
 from pgqueue.cli.main import main
 from pgqueue.client import sync
 
@@ -51,6 +52,27 @@ class ScriptedClient:
         return [arguments for name, arguments, _ in self.calls if name == verb]
 
 
+@dataclass
+class CallingClient:
+    """Answers each `Call` by its name with the next of its `answers`, the last one again and again. `asked`: the parameters."""
+
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+    asked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(self, call: Call[Any]) -> Any:
+        self.asked.append((call.name, tuple(call.params)))
+        waiting = self.answers[call.name]
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
@@ -80,6 +102,13 @@ def client(monkeypatch: pytest.MonkeyPatch) -> ScriptedClient:
 
 
 @pytest.fixture
+def calling(monkeypatch: pytest.MonkeyPatch) -> CallingClient:
+    scripted = CallingClient()
+    monkeypatch.setattr(sync, "PgQueue", lambda _dsn: scripted)
+    return scripted
+
+
+@pytest.fixture
 def somebody_sits_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in ("dead", "queues", "send"):
+    for command in ("barriers", "claims", "dead", "queues", "send"):
         monkeypatch.setattr(f"pgqueue.cli.{command}.can_ask", lambda: True)

@@ -9,7 +9,7 @@ from tests.cli.conftest import Run
 NOWHERE = ("--dsn", "host=127.0.0.1 port=1")
 
 
-@pytest.mark.parametrize("words", [(), ("queues",), ("dead",), ("embedded",)])
+@pytest.mark.parametrize("words", [(), ("queues",), ("dead",), ("embedded",), ("barriers",), ("claims",)])
 def test_without_a_command_the_help_comes_and_code_2(run: Run, words: tuple[str, ...]) -> None:
     ended = run(*words)
     assert (ended.code, ended.out) == (2, "")
@@ -47,6 +47,14 @@ def test_without_a_command_the_help_comes_and_code_2(run: Run, words: tuple[str,
         (("migrate", "--sql", "--plan"), "neither --plan nor --json"),
         (("migrate", "--sql", "--json"), "neither --plan nor --json"),
         (("demo", "--files", "1"), "--files"),
+        (("demo", "orchestration", "--files", "20"), "--files belongs to the census"),
+        (("demo", "censsus"), "censsus"),
+        (("barriers", "lst"), "Did you mean list?"),
+        (("barriers", "list", "--state", "asleep"), "asleep"),
+        (("barriers", "abort", "export-7", "--yes"), "--reason"),
+        (("barriers", "results", "export-7", "--after", "-2"), "--after"),
+        (("claims", "show", "orchestrate"), "Missing argument 'KEY'"),
+        (("claims", "list", "--state", "live"), "live"),
     ],
 )
 def test_wrong_words_get_one_line_that_names_them(run: Run, words: tuple[str, ...], said: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from pgqueue.consumer.backing_off import Trouble, is_of_the_server
 from pgqueue.consumer.outcome import DELETE
 from pgqueue.consumer.settle import MOST_TRIES, Settler
 from pgqueue.errors import (
@@ -18,6 +17,7 @@ from pgqueue.errors import (
     SchemaMismatch,
     Unavailable,
 )
+from pgqueue.periodic import Trouble, is_of_the_server
 from tests.consumer.conftest import AsyncScript, held
 
 FULL = DatabaseError("could not extend file", sqlstate="53100")
@@ -65,7 +65,8 @@ async def test_a_full_disk_makes_no_verdict_be_given_up_nor_sent_one_by_one(work
     running.cancel()
     assert len(work.calls) == 3 * MOST_TRIES + 1
     assert all(call.params[0] == [1, 2, 3] for call in work.calls)
-    assert pauses[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
+    waited = [least + rest for least, rest in zip(pauses[::2], pauses[1::2], strict=True)]
+    assert waited[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
 
 
 def test_the_pause_doubles_to_its_limit_and_begins_anew_after_a_success() -> None:

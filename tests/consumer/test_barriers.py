@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,8 +17,7 @@ from pgqueue.consumer.job import Batch, Job
 from pgqueue.consumer.model import Doors, Held, Verb, Verdict
 from pgqueue.consumer.outcome import ARCHIVE, DELETE, RELEASE
 from pgqueue.consumer.settle import Settler
-from pgqueue.consumer.upkeep import keep_barriers_ending
-from pgqueue.errors import ClientMisuse, PayloadError, StaleReceipt, Unavailable
+from pgqueue.errors import ClientMisuse, DatabaseError, PayloadError, PgQueueError, StaleReceipt, Unavailable
 from pgqueue.message.model import Outcome
 from pgqueue.task.answer import Bury, Retry
 from pgqueue.task.context import Context
@@ -315,8 +313,16 @@ async def test_a_callback_is_a_batch_of_its_own(execution: Execution, app: App) 
     assert not batch.wants(held({"n": 3}, headers=callback()))
 
 
-async def test_a_callback_that_cant_ask_comes_back(
-    execution: Execution, app: App, barriers: Barriers
+@pytest.mark.parametrize(
+    ("error", "verb"),
+    [
+        (Unavailable("gone"), Verb.RELEASE),
+        (DatabaseError("too many connections", sqlstate="53300"), Verb.RELEASE),
+        (DatabaseError("no such function", sqlstate="42883"), Verb.RETRY),
+    ],
+)
+async def test_a_callback_that_cant_ask_comes_back_and_is_not_blamed_for_the_server(
+    execution: Execution, app: App, barriers: Barriers, error: PgQueueError, verb: Verb
 ) -> None:
     ran: list[int] = []
 
@@ -324,8 +330,8 @@ async def test_a_callback_that_cant_ask_comes_back(
     def t() -> None:
         ran.append(1)
 
-    barriers.state = Unavailable("gone")
-    assert run(execution, held(task(), headers=callback())).verb is Verb.RETRY
+    barriers.state = error
+    assert run(execution, held(task(), headers=callback())).verb is verb
     assert ran == []
 
 
@@ -404,61 +410,3 @@ async def test_the_transaction_of_a_context_ends_as_its_message_does(
 
     assert run(execution, held(task(), headers=headers, read_ct=read_ct)).verb is Verb.NOTHING
     assert [call.name for call in barriers.last] == [name]
-
-
-class Steps:
-    """A runner whose steps find something so often, and a clock that ends after so many pauses."""
-
-    def __init__(self, rounds: int, finds: dict[str, int] | None = None) -> None:
-        self.left, self.finds = rounds, finds or {}
-        self.pauses: list[float] = []
-        self.called: list[str] = []
-
-    async def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.left -= 1
-        if self.left < 0:
-            raise asyncio.CancelledError
-
-    async def run(self, call: Call[Any]) -> Any:
-        self.called.append(call.name)
-        left = self.finds.get(call.name, 0)
-        self.finds[call.name] = left - 1
-        return left if left > 0 else None
-
-
-async def upkeep(steps: Steps) -> Steps:
-    with pytest.raises(asyncio.CancelledError):
-        await keep_barriers_ending(steps, steps.pause, chance=lambda: 0.5)
-    return steps
-
-
-async def test_barriers_are_swept_every_few_seconds_until_nothing_is_due() -> None:
-    steps = await upkeep(Steps(2, {"barrier.sweep": 3}))
-    assert steps.called == ["barrier.sweep"] * 5
-    assert steps.pauses == [5.0] * 3
-
-
-async def test_a_round_of_sweeps_has_an_end() -> None:
-    assert len((await upkeep(Steps(1, {"barrier.sweep": 1000}))).called) == 20
-
-
-async def test_what_is_kept_no_longer_is_forgotten_each_minute() -> None:
-    steps = await upkeep(Steps(24, {"claim.forget": 2}))
-    assert steps.called.count("barrier.forget") == 2
-    assert steps.called.count("claim.forget") == 4
-
-
-async def test_sweeps_go_on_after_a_failure_and_leave_a_server_in_trouble_alone_for_longer(
-    said: Said,
-) -> None:
-    class Down(Steps):
-        async def run(self, call: Call[Any]) -> Any:
-            if await super().run(call):
-                raise Unavailable("down")
-
-    steps = await upkeep(Down(4, {"barrier.sweep": 2}))
-    assert steps.called == ["barrier.sweep"] * 4
-    assert steps.pauses[1] > steps.pauses[0]
-    assert steps.pauses[2] > steps.pauses[1]
-    assert steps.pauses[3] == steps.pauses[0]

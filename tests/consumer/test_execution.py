@@ -13,8 +13,9 @@ from pgqueue.errors import ClientMisuse, InDoubt, StaleReceipt
 from pgqueue.task.answer import Bury, Release, Retry
 from pgqueue.task.context import Context
 from pgqueue.task.identity import Identity
+from pgqueue.task.poison import TryLater
 from pgqueue.task.registry import App
-from tests.consumer.conftest import AsyncScript, Clock, SyncScript, held
+from tests.consumer.conftest import PLAN, AsyncScript, Clock, SyncScript, held
 
 
 class Interrupts:
@@ -147,6 +148,49 @@ def test_an_answer_without_its_parentheses_is_no_ack(execution: Execution, app: 
     failed = execution.run(job(execution, task()))
     assert failed.verb is Verb.RETRY
     assert f"returned the class {answer.__name__}" in (failed.error or "")
+
+
+class Throttled(Retry):
+    """Of an app's own, and without what its root would set."""
+
+    def __init__(self, delay: object = None) -> None:
+        if delay is not None:
+            self.delay = delay  # type: ignore[assignment]
+
+
+class Nowhere(TryLater):
+    def __init__(self) -> None: ...
+
+
+@pytest.mark.parametrize("delay", [None, "soon", -1, float("nan")])
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_an_answer_of_a_class_of_ones_own_that_lacks_something_is_a_failure(
+    execution: Execution, app: App, delay: object, is_raised: bool
+) -> None:
+    @app.task("t", queue="orders")
+    def t() -> Any:
+        if is_raised:
+            raise Throttled(delay)
+        return Throttled(delay)
+
+    judged = execution.run(job(execution, task()))
+    assert (judged.verb, judged.delay) == (Verb.RETRY, 1)
+
+
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_a_hook_whose_answer_lacks_something_is_asked_again_later(
+    execution: Execution, app: App, is_raised: bool
+) -> None:
+    def hook(_: Context) -> Any:
+        if is_raised:
+            raise Nowhere
+        return Nowhere()
+
+    @app.task("t", queue="orders", on_poison=hook)
+    def t() -> None: ...
+
+    poisoned = job(execution, task(), read_ct=PLAN.max_reads + 1)
+    assert execution.run(poisoned) == Verdict(Verb.RETRY, delay=PLAN.repark_seconds)
 
 
 def test_a_keyboard_interrupt_stops_the_consumer_and_gives_the_message_back(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.intake import Pace, is_overdue, prefetch_limit, read_qty
+from pgqueue.periodic import Trouble
 from pgqueue.queue.model import Pause
 from tests.consumer.conftest import PLAN, SENT_AT, held
 

@@ -8,6 +8,7 @@ import pytest
 
 from pgqueue.consumer import outcome
 from pgqueue.consumer.model import Verb, Verdict
+from pgqueue.errors import ClaimHeld
 from pgqueue.queue.model import Backoff
 from pgqueue.task.answer import Bury, Release, Retry
 from tests.consumer.conftest import PLAN, held, message
@@ -53,6 +54,12 @@ def test_jitter_spreads_to_both_sides() -> None:
         for chance in (lambda: 0.0, lambda: 0.5, lambda: 1.0)
     ]
     assert delays == pytest.approx([80, 100, 120])
+
+
+@pytest.mark.parametrize(("seconds", "delay"), [(0.0, 2), (45.0, 45), (7_200.0, 60)])
+def test_a_claim_that_another_one_holds_is_waited_for_uncounted(seconds: float, delay: float) -> None:
+    verdict = outcome.raised(held(), ClaimHeld("held", seconds=seconds), None, HALF)
+    assert verdict == Verdict(Verb.RELEASE, delay=delay)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), GeneratorExit(), StopIteration()])

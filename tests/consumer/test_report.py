@@ -55,6 +55,32 @@ def test_reads_that_fail_are_told_with_the_longest_of_all_queues(report: Report,
     assert report.beat(0, 0).queues["orders"].failed_reads == 2
 
 
+def test_one_queue_that_is_read_is_enough_for_the_reads_not_to_fail_all(report: Report, clock: Clock) -> None:
+    other = replace(PLAN, queue="mails")
+    report.expect([PLAN, other])
+    report.read_failed(other)
+    clock.now += 60
+    assert (report.beat(0, 0).failing_for, report.beat(0, 0).all_failing_for) == (60, 0)
+    report.read_failed(PLAN)
+    clock.now += 3
+    assert (report.beat(0, 0).failing_for, report.beat(0, 0).all_failing_for) == (63, 3)
+    report.read(other, [])
+    assert (report.beat(0, 0).failing_for, report.beat(0, 0).all_failing_for) == (3, 0)
+
+
+def test_what_is_done_while_a_beat_is_written_does_it_no_harm(report: Report) -> None:
+    other = replace(PLAN, queue="mails")
+    report.read(PLAN, [held()])
+    report.finished([held()], Verb.DELETE, settled=True)
+    told = report.beat(0, 0)
+    queues, settled = iter(told.queues), iter(told.queues["orders"].settled)
+    assert (next(queues), next(settled)) == ("orders", "delete")
+    report.finished([held()], Verb.RETRY, settled=True)
+    report.read(other, [held(plan=other)])
+    assert (list(queues), list(settled)) == ([], [])
+    assert report.beat(0, 0).queues["orders"].settled == {"delete": 1, "retry": 1}
+
+
 def test_reading_loop_that_stands_still_is_told_only_while_it_should_go_round(
     report: Report, clock: Clock
 ) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from pgqueue.consumer import calls
 from pgqueue.consumer.model import Verb, Verdict
 from pgqueue.consumer.outcome import ARCHIVE, DELETE, NOTHING, RELEASE
-from pgqueue.consumer.settle import Settler
+from pgqueue.consumer.settle import LEAST_PAUSE, Settler
 from pgqueue.errors import DatabaseError, InDoubt, QueueNotFound, Unavailable
 from pgqueue.message.model import Outcome
-from tests.consumer.conftest import PLAN, AsyncScript, held
+from tests.consumer.conftest import PLAN, AsyncScript, held, ids_of
 
 VERDICTS = {
     "delete": DELETE,
@@ -98,7 +99,27 @@ async def test_a_lost_connection_is_waited_for_and_no_verdict_is_forgotten(
     await drain(settling)
     assert work.settled("delete") == [1, 1, 1, 1]
     assert work.settled("release") == [2]
-    assert pauses == [0.5, 0.5, 1.0], "a success in between starts the waiting anew"
+    waited = [least + rest for least, rest in zip(pauses[::2], pauses[1::2], strict=True)]
+    assert waited == [0.5, 0.5, 1.0], "a success in between starts the waiting anew"
+
+
+async def test_an_answer_to_another_call_ends_the_waiting_for_the_server(work: AsyncScript) -> None:
+    """Else what was claimed after an outage could lapse behind acks that wait for its end."""
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            settling.server_answered()
+            await asyncio.Event().wait()
+
+    settling = Settler(work, pause=pause, chance=lambda: 0.0)
+    settling.server_answered()  # what was heard before the failure says nothing
+    work.on("message.delete_batch", Unavailable("gone"))
+    settling.add(held(), DELETE)
+    await drain(settling)
+    assert work.settled("delete") == [1, 1]
+    assert waits == [LEAST_PAUSE, 0.5 - LEAST_PAUSE]
 
 
 async def test_one_refused_message_costs_no_other(work: AsyncScript) -> None:
@@ -119,12 +140,45 @@ async def test_one_refused_message_costs_no_other(work: AsyncScript) -> None:
     assert 3 <= tried.count(2) <= 10, "given up after a few tries: its lease lapses"
 
 
+@pytest.mark.parametrize("verb", ["delete", "archive", "bury"])
+@pytest.mark.parametrize(("answer", "outcome"), [("gone", Outcome.DONE), ("stale", Outcome.STALE)])
+def test_what_a_repeated_ack_finds_gone_was_acked_by_its_first_run(
+    verb: str, answer: str, outcome: Outcome
+) -> None:
+    call = calls.settle(PLAN, VERDICTS[verb].verb, [(held(), VERDICTS[verb])])
+    assert call.result([(1, answer)], repeated=True) == {1: outcome}
+    assert call.result([(1, answer)]) == {1: Outcome(answer)}
+
+
 async def test_messages_of_a_dropped_queue_are_let_go(work: AsyncScript) -> None:
     settling = settler(work)
     work.on("message.delete_batch", QueueNotFound("gone"))
     settling.add(held(), DELETE)
     await drain(settling)
     assert len(work.calls) == 1
+
+
+async def test_a_part_whose_barrier_cant_send_goes_back_with_the_error_and_costs_no_other(
+    work: AsyncScript,
+) -> None:
+    """F81: the queue of its callback was dropped."""
+    settling = settler(work)
+
+    def answer(call: Any) -> dict[int, Outcome]:
+        ids = call.params[1]
+        if 2 in ids:
+            raise QueueNotFound('queue "total" does not exist')
+        return dict.fromkeys(ids, Outcome.DONE)
+
+    work.on("barrier.ack", *[answer] * 4)
+    for n in (1, 2, 3):
+        headers = {"pgqueue-part": {"barrier": "b", "generation": n, "part": 0}}
+        settling.add(held(msg_id=n, headers=headers), DELETE)
+    await drain(settling)
+    assert [call.params[1] for call in work.named("barrier.ack")] == [[1, 2, 3], [1], [2], [3]]
+    (retry,) = work.named("message.retry_batch")
+    assert ids_of(retry) == [2]
+    assert "total" in str(retry.params)
 
 
 async def test_acks_commit_asynchronously_only_where_the_queue_allows(work: AsyncScript) -> None:

@@ -14,7 +14,14 @@ from pgqueue.consumer.loop import Consumer
 from pgqueue.consumer.model import QueuePlan
 from pgqueue.consumer.settings import Given, make_plan
 from pgqueue.consumer.start import Wanted, check_queues
-from pgqueue.errors import ConfigurationError, InvalidInput, PgQueueError, QueueNotFound, Unavailable
+from pgqueue.errors import (
+    ConfigurationError,
+    InvalidInput,
+    PgQueueError,
+    QueueNotFound,
+    SchemaMismatch,
+    Unavailable,
+)
 from pgqueue.queue.model import Pause, QueueSettings, QueueState
 from tests.consumer.conftest import AsyncScript
 
@@ -30,7 +37,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def note(level: str) -> Any:
         return lambda event, **fields: lines.append({"event": event, "level": level} | fields)
 
-    monkeypatch.setattr(start, "log", SimpleNamespace(info=note("info"), warning=note("warning")))
+    monkeypatch.setattr(
+        start, "log", SimpleNamespace(**{level: note(level) for level in ("info", "warning", "error")})
+    )
     return lines
 
 
@@ -80,6 +89,11 @@ def test_queues_come_once_in_their_order_with_their_weights(
     assert check_queues(words) == wanted
     assert len(said) == sum(not part.strip() for word in words for part in word.split(","))
     assert {line["event"] for line in said} <= {"argument.ignored"}
+
+
+def test_what_was_said_already_is_not_said_again(said: list[dict[str, Any]]) -> None:
+    assert check_queues(["orders", ""], warn=False) == [("orders", 1)]
+    assert said == []
 
 
 @pytest.mark.parametrize("weight", ["", "0", "-1", "1001", "1.5", "x", "nan", "\uff19", "3:4", "9" * 5000])
@@ -161,3 +175,16 @@ async def test_a_dropped_queue_or_a_database_that_is_away_is_left_to_the_reads(
     told = Told(ORDERS)
     await refresh(told, work, 2)
     assert (told.plans, said) == ([ORDERS], [])
+
+
+async def test_only_a_schema_that_cant_be_served_ends_the_watch_over_it(
+    work: AsyncScript, said: list[dict[str, Any]]
+) -> None:
+    mismatch = SchemaMismatch("changed by a newer release")
+    work.on("queue.check_schema", 2, Unavailable("away"), 3, mismatch)
+
+    async def pause(_: float) -> None: ...
+
+    assert await start.watch_schema(work, pause) is mismatch
+    assert len(work.named("queue.check_schema")) == 4
+    assert [line["event"] for line in said] == ["schema.refused"]

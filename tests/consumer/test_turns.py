@@ -131,8 +131,8 @@ def test_no_more_reads_at_once_than_there_are_connections_for() -> None:
     for _ in range(READS_AT_ONCE):
         chosen(made, 1, room_for=lambda _plan, _reserved: 1)
     assert made.next(0.0, lambda _plan, _reserved: 1) is Blocked.READING
-    assert work_connections(1) == 4
-    assert work_connections(6) == work_connections(60) == 10
+    assert work_connections(1) == 6
+    assert work_connections(6) == work_connections(60) == 12
 
 
 def test_queues_in_trouble_leave_a_read_to_the_others() -> None:

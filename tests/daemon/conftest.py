@@ -10,7 +10,7 @@ from pgqueue.consumer.record import STARTED, Row
 from pgqueue.consumer.report import Beat, Phase, PlanLine
 from pgqueue.daemon.model import WorkerView
 from pgqueue.queue.model import Backoff
-from tests.consumer.conftest import Clock
+from tests.consumer.conftest import Clock, Said
 
 PLAN = PlanLine(0, "orders", vt=30.0, health_stale=60.0, backoff=Backoff(1.0, 2.0, 3600.0, 0.0))
 
@@ -22,6 +22,12 @@ def row(msg_id: int = 1, *, state: int = STARTED, since: float = 0.0, plan: int 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Said:
+    caplog.set_level("DEBUG", "pgqueue")
+    return Said(caplog)
 
 
 def beat(phase: Phase = Phase.CONSUMING, **rest: Any) -> Beat:

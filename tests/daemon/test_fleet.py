@@ -88,7 +88,12 @@ def make(clock: Clock, runner: SyncScript, started: list[Process]) -> Make:
     def fleet(processes: int = 1, **rest: Any) -> Fleet:
         settler = Settler(lambda: runner, now=clock, chance=lambda: 0.5)
         made = Fleet(
-            FleetSettings(processes, grace=5.0, **rest), start, settler, refusals=frozenset({3}), now=clock
+            FleetSettings(processes, grace=5.0, **rest),
+            start,
+            settler,
+            refusals=frozenset({3, 5}),
+            final=frozenset({5}),
+            now=clock,
         )
         made.look()
         return made
@@ -171,6 +176,18 @@ async def test_worker_refused_after_others_have_consumed_is_a_crash(
     started[0].beat, started[0].code = beat(Phase.STARTING), 3
     fleet.look()
     assert (fleet.refused, fleet.view().crashes) == (None, [1])
+
+
+async def test_worker_that_a_migration_ends_is_not_started_again_although_it_has_consumed(
+    make: Make, clock: Clock, started: list[Process]
+) -> None:
+    fleet = make(2)
+    pass_time(fleet, clock, 20)
+    started[0].handled = 9
+    started[0].code = 5
+    fleet.look()
+    pass_time(fleet, clock, 60)
+    assert (fleet.refused, len(started), fleet.view().counts.deaths) == (5, 2, {})
 
 
 async def test_stale_worker_drains_while_another_takes_its_place_and_is_killed_when_only_what_hangs_is_left(

@@ -7,9 +7,9 @@ import pytest
 
 from pgqueue.consumer.record import ENDED, WAITING
 from pgqueue.daemon.settlement import Death, Settler
-from pgqueue.errors import InvalidInput, Unavailable
+from pgqueue.errors import DatabaseError, InvalidInput, QueueBusy, Unavailable
 from pgqueue.message.model import Outcome
-from tests.consumer.conftest import Clock, SyncScript
+from tests.consumer.conftest import Clock, Said, SyncScript, ids_of
 from tests.daemon.conftest import PLAN, row
 
 PLANS = {0: PLAN}
@@ -72,6 +72,40 @@ async def test_it_is_tried_again_while_the_database_is_away_until_the_leases_are
     assert len(runner.calls) < 30
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        DatabaseError("deadlock detected", sqlstate="40P01"),
+        DatabaseError("disk full", sqlstate="53100"),
+        DatabaseError("out of memory", sqlstate="53200"),
+        QueueBusy("locked"),
+    ],
+)
+async def test_it_is_tried_again_whatever_trouble_the_server_is_in(
+    settler: Settler, runner: SyncScript, said: Said, trouble: Exception
+) -> None:
+    runner.on("message.retry_batch", trouble, trouble)
+    await settler.settle([row(1)], PLANS, KILLED, 0)
+    assert settler.counts.settled == {("orders", "retry"): 1}
+    assert [event for _, event in said.events()] == ["worker.settled"]
+
+
+async def test_queue_that_is_locked_keeps_those_of_no_other_one_waiting(
+    settler: Settler, runner: SyncScript, said: Said
+) -> None:
+    def answer(call: Any) -> Any:
+        if call.queue == "orders":
+            raise QueueBusy("locked")
+        return {2: Outcome.DONE}
+
+    runner.on("message.retry_batch", *[answer] * 1000)
+    plans: dict[int, Any] = {0: PLAN, 1: replace(PLAN, number=1, queue="mails")}
+    await settler.settle([row(1), row(2, plan=1)], plans, KILLED, 0)
+    assert [call.queue for call in runner.calls[:3]] == ["orders", "mails", "orders"]
+    assert settler.counts.settled == {("mails", "retry"): 1}
+    assert said.the("worker.unsettled")["queue"] == "orders"
+
+
 async def test_one_refused_call_doesnt_keep_the_others_from_being_made(
     settler: Settler, runner: SyncScript
 ) -> None:
@@ -91,3 +125,25 @@ async def test_renewal_for_a_silent_worker_prolongs_by_its_vt(settler: Settler, 
     (call,) = runner.calls
     assert (call.name, call.params) == ("message.set_vt_batch", ([1, 2], 30.0, [1001, 1002]))
     assert settler.counts.renewed == {"orders": 2}
+
+
+async def test_renewal_asks_for_no_more_than_a_call_takes(settler: Settler, runner: SyncScript) -> None:
+    await settler.renew([row(number) for number in range(1, 10_502)], PLANS, 0)
+    assert [len(ids_of(call)) for call in runner.calls] == [1000] * 10 + [501]
+    assert settler.counts.renewed == {"orders": 10_501}
+
+
+async def test_two_leases_of_one_message_are_renewed_each_by_itself(
+    settler: Settler, runner: SyncScript
+) -> None:
+    await settler.renew([row(1), row(2), row(1)._replace(receipt=9)], PLANS, 0)
+    assert [call.params[2] for call in runner.calls] == [[1001, 1002], [9]]
+
+
+async def test_renewal_that_cant_be_asked_for_is_said_and_the_next_one_made(
+    settler: Settler, runner: SyncScript, said: Said
+) -> None:
+    plans: dict[int, Any] = {0: replace(PLAN, vt=0.0), 1: replace(PLAN, number=1, queue="mails")}
+    await settler.renew([row(1), row(2, plan=1)], plans, 0)
+    assert [call.queue for call in runner.calls] == ["mails"]
+    assert said.the("worker.unrenewed")["queue"] == "orders"

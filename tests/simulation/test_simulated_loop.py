@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from pgqueue.consumer import intake
-from pgqueue.consumer.backing_off import Trouble
 from pgqueue.consumer.intake import Pace
 from pgqueue.consumer.lease import Renewal
 from pgqueue.consumer.outcome import DELETE
 from pgqueue.consumer.settle import Ended, Settler
 from pgqueue.consumer.slots import Slots
 from pgqueue.errors import Unavailable
+from pgqueue.periodic import Trouble
 from tests.simulation.world import play
 
 SEEDS = 600

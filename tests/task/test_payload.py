@@ -40,3 +40,8 @@ def test_a_name_has_1_to_255_characters(name: str) -> None:
 def test_the_mark_of_callbacks_is_nobodys_to_send() -> None:
     with pytest.raises(InvalidInput, match="_pg_transport is reserved"):
         build("t", [], {"_pg_transport": True})
+
+
+def test_the_mark_of_a_result_is_nobodys_to_send() -> None:
+    with pytest.raises(InvalidInput, match="_pg_result"):
+        build("t", [], {"_pg_result": 1})

@@ -236,3 +236,21 @@ def top_level(a: int, b: int) -> None: ...
 
 
 def other_top_level() -> None: ...
+
+
+def test_what_follows_a_task_goes_with_its_send() -> None:
+    app, target = App(), Recorder()
+
+    @app.task("mail", queue="mails")
+    def mail(to: str) -> None: ...
+
+    @app.task("charge", queue="orders", identity=Identity(key="order_id"))
+    def charge(order_id: int) -> None: ...
+
+    charge.given(priority=2, on_success=mail.call("x"), on_error=mail.call("y")).send(target, order_id=7)
+    charge.given(priority=2).send(target, order_id=7)
+    chained, plain = target.calls
+    message, on_success, on_error, headers, *rest = chained.params
+    assert (message, headers, *rest) == plain.params
+    assert [decode(str(one))["message"]["args"] for one in (on_success, on_error)] == [["x"], ["y"]]
+    assert (chained.name, plain.name) == ("reply.chain", "message.send")

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from pgqueue.barrier import settle
+from pgqueue.barrier.model import CallbackOf, PartOf
 from pgqueue.call import Call
+from pgqueue.claim import calls as claims
 from pgqueue.message import calls
 from pgqueue.message.model import Outcome
 from tests_integration.torture.system import tap
@@ -17,18 +20,25 @@ from tests_integration.torture.system.deaths import killed_by_supervisors
 from tests_integration.torture.system.recorder import History, micros, payload_hash, uid_of
 
 CLAIMING = [calls.read("q", vt=3, qty=2, holder="h"), calls.read_or_await("q", 2, vt=3, qty=2, holder="h")]
+PARTS = [PartOf("b", 9, 0), PartOf("b", 9, 1)]
 SETTLING: dict[str, list[Call[Any]]] = {
     "ack": [
         calls.delete("q", 7, 1),
         calls.delete_batch("q", [7, 8], [1, 1]),
         calls.archive_batch("q", [7, 8], [1, 2]),
+        settle.ack_parts("q", [7, 8], [1, 2], PARTS, ["1", None]),
+        settle.ack_parts("q", [7, 8], [1, 2], PARTS, [None, None], archive=True),
+        settle.finish_callback("q", 7, 1, CallbackOf("b", 9)),
     ],
     "nack": [
         calls.release_batch("q", [7, 8], [1, 1]),
         calls.release_batch("q", [7, 8], [1, 1], [0.5, 2]),
         calls.retry_batch("q", [7, 8], [0.5, 2], ["a", "b"], [1, 1]),
     ],
-    "dead": [calls.bury_batch("q", [7, 8], ["poison", "told"], None, [1, 1])],
+    "dead": [
+        calls.bury_batch("q", [7, 8], ["poison", "told"], None, [1, 1]),
+        settle.bury_parts("q", [7, 8], [1, 2], PARTS, ["poison", "told"], [None, "x"]),
+    ],
     "extend": [calls.set_vt_batch("q", [7, 8], 3, [1, 1])],
 }
 
@@ -61,6 +71,33 @@ def test_a_settle_is_written_down_with_a_receipt_for_each_id(op: str, call: Call
     assert ids[0] == 7
     for name in ("hide_us", "reason"):
         assert len(written.get(name, ids)) == len(ids)
+
+
+@pytest.mark.parametrize(("archive", "verb"), [(False, "delete"), (True, "archive")])
+def test_the_ack_of_a_part_says_how_it_ends(history: Path, archive: bool, verb: str) -> None:
+    tap._Line.of(settle.ack_parts("q", [7], [1], PARTS[:1], [None], archive=archive), async_commit=True)
+    written = lines(history)[-1]
+    assert (written["verb"], written["async"]) == (verb, False)
+
+
+@pytest.mark.parametrize(
+    ("op", "call", "token"),
+    [
+        ("try_claim", claims.try_claim("n", "k", 3, "me"), None),
+        ("renew_claim", claims.renew("n", "k", 4, 3), 4),
+        ("finish_claim", claims.finish("n", "k", 4, 3), 4),
+        ("release_claim", claims.release("n", "k", 4), 4),
+    ],
+)
+def test_what_is_said_about_a_claim_is_written_down(
+    op: str, call: Call[Any], token: int | None, history: Path
+) -> None:
+    line = tap._Line.of(call, async_commit=False)
+    assert line is not None
+    line.answered(datetime(1970, 1, 1, tzinfo=UTC) if op == "renew_claim" else 5)
+    asked, answered = lines(history)[-2:]
+    assert (asked["op"], asked["name"], asked["key"], asked["token"]) == (op, "n", "k", token)
+    assert answered["answer"] == (0 if op == "renew_claim" else 5)
 
 
 def test_what_neither_claims_nor_settles_is_not_written_down(history: Path) -> None:

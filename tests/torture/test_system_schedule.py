@@ -11,7 +11,7 @@ from tests_integration.torture.system.faults import ALL, PROFILES
 from tests_integration.torture.system.schedule import CONTROLS, make_schedule
 
 SEEDS = range(1, 21)
-SINGLE = ("kills", "net", "kills+net", "pooler", "server", "clock")
+SINGLE = ("kills", "net", "kills+net", "pooler", "server", "clock", "barrier", "claim", "cron", "leader")
 
 
 def test_a_seed_says_everything() -> None:
@@ -39,6 +39,19 @@ def test_everything_meets_every_fault_in_twenty_seeds() -> None:
         for fault in make_schedule(seed, "everything", 120, supervised=True).faults
     }
     assert met == {kind.name for kind in ALL}
+
+
+def test_leaders_are_hit_only_where_processes_maintain_the_database() -> None:
+    for profile in (*SINGLE, "everything"):
+        for seed in SEEDS:
+            schedule = make_schedule(seed, profile, 60, supervised=True)
+            hit = {fault.fault for fault in schedule.faults} & {
+                "kill_leader",
+                "pause_leader",
+                "kill_maintainer",
+            }
+            assert not hit or schedule.maintainers > 1
+            assert schedule.maintainers or all(options["maintain"] for options in schedule.consumers)
 
 
 def test_without_a_supervisor_nothing_is_asked_of_one() -> None:

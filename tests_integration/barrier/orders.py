@@ -1,11 +1,10 @@
-"""Runs two transactions statement by statement, in every order, with a death of either session after each statement.
+"""Runs a few transactions statement by statement, in every order, with a death of one session after each statement.
 
 The connections are not in autocommit: the first statement begins the transaction.
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from queue import SimpleQueue
 import psycopg
 
 Step = tuple[str, Sequence[object]]
+NAMES = "abc"
 BLOCKED = "select cardinality(pg_blocking_pids(%s)) > 0"
 
 
@@ -59,26 +59,34 @@ class Session:
 
 @dataclass(frozen=True)
 class Course:
-    """One order of the statements of both, and where who dies: after how many statements of its own."""
+    """One order of the statements of all, and where who dies: after how many statements of its own."""
 
     order: tuple[int, ...]
     dies: int | None = None
     after: int = 0
 
     def __str__(self) -> str:
-        death = "" if self.dies is None else f"-{'ab'[self.dies]}-dies-after-{self.after}"
-        return "".join("ab"[who] for who in self.order) + death
+        death = "" if self.dies is None else f"-{NAMES[self.dies]}-dies-after-{self.after}"
+        return "".join(NAMES[who] for who in self.order) + death
 
 
-def courses(lengths: tuple[int, int]) -> Iterator[Course]:
+def courses(lengths: Sequence[int]) -> Iterator[Course]:
     """Yield every order of the statements, without a death and with one after each statement but the last, the commit."""
-    first, second = lengths
-    for places in itertools.combinations(range(first + second), first):
-        order = tuple(0 if n in places else 1 for n in range(first + second))
+    for order in _orders(tuple(lengths)):
         yield Course(order)
-        for who in (0, 1):
-            for after in range(1, lengths[who]):
+        for who, length in enumerate(lengths):
+            for after in range(1, length):
                 yield Course(order, who, after)
+
+
+def _orders(left: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield every order in which so many statements of each can follow one another."""
+    if not any(left):
+        yield ()
+    for who, number in enumerate(left):
+        if number:
+            for rest in _orders((*left[:who], number - 1, *left[who + 1 :])):
+                yield (who, *rest)
 
 
 def play(
@@ -89,9 +97,10 @@ def play(
 ) -> None:
     """Run the statements in this order. One whose session still waits for a lock is put off until that has ended."""
     waiting: list[list[Step]] = [list(script) for script in scripts]
-    done = [0, 0]
-    dead = [False, False]
-    for who in (*course.order, *course.order):
+    everybody = range(len(scripts))
+    done = [0 for _ in everybody]
+    dead = [False for _ in everybody]
+    for who in course.order * len(scripts):
         if not waiting[who] or dead[who] or not sessions[who].idle:
             continue
         sessions[who].start(waiting[who].pop(0))
@@ -102,10 +111,11 @@ def play(
             _kill(sessions[who], observer)
             _settle(sessions, observer)
     deadline = time.monotonic() + 10
-    for who in (0, 1):
-        while waiting[who] and not dead[who]:
-            assert sessions[who].wait(max(0.0, deadline - time.monotonic())), f"{course}: stuck"
-            sessions[who].start(waiting[who].pop(0))
+    while left := [who for who in everybody if waiting[who] and not dead[who]]:
+        assert time.monotonic() < deadline, f"{course}: stuck"
+        for who in left:
+            if sessions[who].wait(0.002):
+                sessions[who].start(waiting[who].pop(0))
     assert all(session.wait(max(0.1, deadline - time.monotonic())) for session in sessions), (
         f"{course}: stuck"
     )

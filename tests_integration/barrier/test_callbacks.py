@@ -96,3 +96,12 @@ def test_forged_callback_neither_runs_as_one_nor_stops_the_true_one(fired: tuple
     assert ask(fan, true, generation) == "due"
     assert ask(fan, true, generation, queue="parts") == "unknown"
     assert ask(fan, true, generation + 1) == "unknown"
+
+
+def test_ring_for_a_barrier_that_has_sent_nothing_yet_wakes_nobody(row_fan: Fan) -> None:
+    """What a part's transaction gives after its commit, whether it was the last or not."""
+    generation = row_fan.arm(2)
+    assert (
+        scalar(row_fan.db, "select pgqueue.barrier_ring(generations => %s)", [generation, generation + 1])
+        is False
+    )

@@ -90,7 +90,7 @@ def test_armed_in_the_callers_transaction(client: PgQueue, door: Door) -> None:
     assert client.run(calls.barriers()) == []
     generation = barrier.arm(connection, "b", [page.call(n=1)], assemble.call(export=1))
     connection.commit()
-    assert [one.generation for one in client.run(calls.barriers(live_only=True))] == [generation]
+    assert [one.generation for one in client.run(calls.barriers(state="live"))] == [generation]
 
 
 def test_no_parts_arm_nothing(client: PgQueue) -> None:

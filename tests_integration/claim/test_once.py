@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import AsyncPgQueue, PgQueue, claim
 from pgqueue.claim import calls
-from pgqueue.errors import ClaimLost, InvalidInput
+from pgqueue.errors import ClaimHeld, ClaimLost, InvalidInput
 from tests_integration.fixtures.clock import Clock
 from tests_integration.fixtures.database import Database
 from tests_integration.fixtures.door import Door
@@ -51,6 +51,21 @@ def test_what_was_finished_elsewhere_is_not_done_and_keeps_its_tombstone(client:
     assert answer == claim.SKIPPED_TERMINAL
     assert claim.once(client, "orchestrate", "7", lambda: "x") == claim.SKIPPED_DUPLICATE
     assert claim.once(client, "orchestrate", "8", lambda: "x", finished=lambda: False) == "x"
+
+
+def test_what_a_dead_holder_left_is_skipped_by_nobody_and_had_after_its_lease(
+    database: Database, clock: Clock
+) -> None:
+    """F51"""
+    with PgQueue(database.conninfo) as client:
+        assert client.run(calls.try_claim("orchestrate", "7", 60)) is not None  # and dies
+        clock.advance(15)
+        with pytest.raises(ClaimHeld) as caught:
+            claim.once(client, "orchestrate", "7", lambda: "x")
+        assert caught.value.seconds == 45
+        clock.advance(45)
+        assert claim.once(client, "orchestrate", "7", lambda: "x") == "x"
+        assert claim.once(client, "orchestrate", "7", lambda: "x") == claim.SKIPPED_DUPLICATE
 
 
 def test_who_lost_the_claim_while_working_is_told(database: Database, clock: Clock) -> None:

@@ -185,3 +185,20 @@ def test_schema_of_a_newer_release_that_broke_nothing_is_served(
 ) -> None:
     db.execute("insert into pgqueue.migration select 99, 'add_a_column', '', false, '9.0', pgqueue.clock()")
     start(GOOD)
+
+
+def test_breaking_migration_under_a_running_worker_ends_it_once_it_has_finished(
+    start: StartWorker, client: PgQueue, db: psycopg.Connection, waiting: Rows
+) -> None:
+    app = '@app.task("t", queue="orders")\ndef t(): mark("started"), wait_for("go"), mark("ended")'
+    client.send("orders", payload.build("t", [], {}))
+    worker = start(app, "--processes", "0")
+    worker.wait_for_mark("started")
+    db.execute("insert into pgqueue.migration select 99, 'drop_it', '', true, '9.0', pgqueue.clock()")
+    worker.wait_for("schema.refused")
+    assert worker.marked("ended") == 0
+    worker.let("go")
+    assert worker.end(30) == 5, worker.output
+    assert "Upgrade this package" in worker.output
+    assert worker.marked("ended") == 1
+    assert waiting() == []

@@ -7,9 +7,12 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from pgqueue import PgQueue
+from pgqueue.daemon.rules import READ_FAILURES_THAT_SHOW
 from tests_integration.daemon.conftest import SLOW, Rows, StartCommand, eventually
 
 Send = Callable[..., list[int]]
@@ -34,6 +37,18 @@ def test_probes_and_metrics_tell_how_it_goes_without_asking_the_database(
     )
     assert 'pgqueue_messages_running{queue="orders"} 1.0' in command.get("/metrics")[1]
     assert command.get("/")[0] == 404
+
+
+def test_a_port_that_others_reach_is_warned_of(start: StartCommand) -> None:
+    for host, level in (("0.0.0.0", "warning"), ("127.0.0.1", "info"), ("::1", "info")):  # noqa: S104
+        command = start(SLOW, "--host", host, ready=False)
+        assert command.wait_for("health.opened")[0]["level"] == level
+        command.kill()
+
+
+def test_what_is_wrong_with_an_argument_is_said_once(start: StartCommand) -> None:
+    command = start(SLOW, "", processes=2)
+    assert len(command.events("argument.ignored")) == 1
 
 
 def test_clients_that_stay_silent_or_send_garbage_keep_nobody_waiting(start: StartCommand) -> None:
@@ -92,3 +107,22 @@ def test_reads_that_fail_turn_livez_red_and_the_next_good_one_green(
     db.execute("alter function pgqueue.away rename to read__orders")
     eventually(lambda: command.get("/livez")[0] == 200, 15)
     assert len(command.pids()) == 1
+
+
+def test_queue_that_is_dropped_beside_others_turns_no_probe_red(
+    start: StartCommand, send: Send, client: PgQueue
+) -> None:
+    client.create_queue("mails", settings={"vt": 0.5, "health_stale": 1})
+    app = SLOW + '\n@app.messages("mails")\ndef mail(message): mark("mail")\n'
+    command = start(app, "mails", "--vt", "0.5", "--health-stale", "1")
+    client.send("mails", 1)
+    command.wait_for_mark("mail")
+    client.drop_queue("mails", force=True)
+    eventually(lambda: longest_failure(command.get("/livez")[1]) > READ_FAILURES_THAT_SHOW + 1)
+    assert (command.get("/livez")[0], command.get("/readyz")[0]) == (200, 200)
+    send("quick")
+    command.wait_for_mark("quick")
+
+
+def longest_failure(told: Any) -> float:
+    return max(float(worker["reads_failing_for_seconds"]) for worker in told["workers"])

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests_integration.consumer.worker import ROOT, Worker
@@ -86,6 +87,28 @@ def test_what_would_be_refused_again_ends_the_command(
     assert command.end() == code, command.output
     assert words in command.output
     assert "Traceback" not in command.output
+
+
+@pytest.mark.parametrize("told_to_stop", [False, True], ids=["alone", "and told to stop meanwhile"])
+def test_breaking_migration_under_two_workers_ends_the_command_once_they_have_finished(
+    start: StartCommand, send: Send, waiting: Rows, db: psycopg.Connection, told_to_stop: bool
+) -> None:
+    send("slow")
+    command = start(SLOW, processes=2)
+    command.wait_for_mark("started")
+    db.execute("insert into pgqueue.migration select 99, 'drop_it', '', true, '9.0', pgqueue.clock()")
+    command.wait_for("schema.refused")
+    command.wait_for("stop.requested")  # by the other worker, told to when the first one has ended
+    if told_to_stop:
+        command.terminate()
+        command.wait_for("stop.requested", 2)  # by the supervisor
+    assert command.marked("ended") == 0
+    command.let("go")
+    assert command.end() == 5, command.output
+    assert "Upgrade this package" in command.output
+    assert (command.marked("ended"), waiting()) == (1, [])
+    assert len(command.pids()) == 2
+    assert command.events("worker.died") == []
 
 
 def test_orphans_of_handlers_are_collected_by_a_supervisor_that_adopts_them(

@@ -69,6 +69,30 @@ def act_in_tx_in_thread(app: App, queue: str) -> None:
             connection.execute(INSERT, [queue])
 
 
+def meet(app: App, queue: str) -> None:
+    """The last part of a barrier, and its callback, which comes through the same queue."""
+
+    @app.messages(queue)
+    async def handle(message: Any, ctx: Context) -> object:
+        what = "callback" if ctx.from_barrier else "part"
+        mark(f"start-{what}-{queue}")
+        around(what, lambda: mark(f"effect-{what}-{queue}"))
+        return message
+
+
+def meet_in_tx(app: App, queue: str) -> None:
+    """The same; the effect of either is in the transaction of its ack."""
+
+    @app.messages(queue)
+    def handle(message: Any, ctx: Context) -> None:
+        what = "callback" if ctx.from_barrier else "part"
+        mark(f"start-{what}-{queue}")
+        with ctx.tx() as connection:
+            connection.execute(INSERT, [f"{what}-{queue}"])
+            if what == "part":
+                ctx.arrive_with(message)
+
+
 def be_stopped(app: App, queue: str) -> None:
     """The first message is quick, so that more are claimed ahead; the second brings the signal and hangs."""
 
@@ -106,6 +130,8 @@ SCENARIOS: dict[str, Callable[[App, str], None]] = {
     "ctx.tx": act_in_tx,
     "ctx.tx in a thread": act_in_tx_in_thread,
     "release at SIGTERM": be_stopped,
+    "barrier": meet,
+    "barrier, ctx.tx": meet_in_tx,
     "ack before the effect": act_after_the_ack,
 }
 

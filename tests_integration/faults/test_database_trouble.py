@@ -14,8 +14,10 @@ from tests_integration.faults.troubles import TROUBLES, Place
 from tests_integration.fixtures.waiting import eventually
 
 SPAN = 2.5
-# Of one worker with reader, settler, upkeep, listener and settings, each of which backs off by itself.
-MOST_CONNECTIONS, MOST_STATEMENTS = 25, 25
+# Of one worker with reader, settler, upkeep, listener, settings and reaper, each of which backs off by itself. While all is
+# well for it, the reaper sends four statements a second.
+MOST_CONNECTIONS, MOST_STATEMENTS = 25, 35
+CHORES = 7
 
 
 def send(place: Place, n: int) -> None:
@@ -46,6 +48,7 @@ def test_a_running_worker_waits_trouble_out_without_spinning_and_goes_on(
     send(there, 1)
     worker = start(there.dsn)
     worker.wait_for_mark("start_1")
+    eventually(lambda: len(there.rows("select chore from pgqueue.sweeps where runs > 0")) == CHORES, 20)
     there.count()
     with trouble.begin(there):
         worker.let("go_1")  # so that its ack falls into the trouble

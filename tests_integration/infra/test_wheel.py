@@ -37,9 +37,10 @@ def test_wheel_holds_every_sql_file_and_the_type_marker(unpacked: Path) -> None:
     assert (unpacked / "pgqueue" / "py.typed").exists()
 
 
-def test_wheel_holds_the_example_that_the_demo_runs(unpacked: Path) -> None:
-    example = ROOT / "examples" / "stdlib_census"
-    shipped = unpacked / "pgqueue" / "_examples" / "stdlib_census"
+@pytest.mark.parametrize("name", ["stdlib_census", "orchestration"])
+def test_wheel_holds_the_examples_that_the_demo_runs(unpacked: Path, name: str) -> None:
+    example = ROOT / "examples" / name
+    shipped = unpacked / "pgqueue" / "_examples" / name
     names = {path.name for path in example.iterdir() if path.is_file()}
     assert {path.name for path in shipped.iterdir()} == names
 

@@ -71,6 +71,18 @@ def backlog_of_hours_and_days_stays_in_sight(scene: Scene) -> None:
         scene.queue.connection.execute("select pgqueue.purge_queue('x')")
 
 
+def clock_that_is_set_back_hides_nothing(scene: Scene) -> None:
+    scene.queue.send(delay="300 s")
+    _walk(scene)
+    scene.clock.advance(-6)
+    sent = scene.queue.send(delay="0 s")
+    if scene.queue.kind == "log":
+        scene.queue.read_one(vt="0.1 s")  # else it is in the log, which has no floor
+        scene.clock.advance(0.2)
+    found = ids(scene.queue.read())
+    promise(found == [sent], "a message lies below a floor from before the clock was set back")
+
+
 def floor_is_believed_by_the_others_while_one_walks(scene: Scene) -> None:
     scene.queue.send(delay="300 s")
     _walk(scene)
@@ -130,8 +142,8 @@ FLOOR = partial(
     mutant,
     "floor believed for ever",
     "floor",
-    ":= pgqueue.decode_floor(hint, due);",
-    ":= pgqueue.decode_floor(hint, '-infinity');",
+    ":= pgqueue.decode_floor(v_hint, due);",
+    ":= pgqueue.decode_floor(v_hint, '-infinity');",
 )
 HIGHER = partial(
     mutant,
@@ -144,8 +156,15 @@ LUCKY = partial(
     mutant,
     "the whole walk only at some instants",
     "floor",
-    "(hint >> 26 & 3) = v_phase",
+    "(v_hint >> 26 & 3) = v_phase",
     "v_ms % v_period >= 100",
+)
+FROM_LATER = partial(
+    mutant,
+    "floor of a clock that was set back",
+    "floor",
+    "hint >> 28 > extract(epoch from due) * 10 + 20",
+    "hint < 0",
 )
 CLUSTER = "v_old.cluster <> v_cluster or v_mark_xid > greatest("
 
@@ -157,6 +176,8 @@ GUARDS = (
     Guard(10, message_below_the_floor_is_found_by_whoever_polls_now_and_then, (LUCKY(),), kind="row"),
     Guard(10, backlog_of_hours_and_days_stays_in_sight, (HIGHER(),)),
     Guard(10, backlog_of_hours_and_days_stays_in_sight, (HIGHER(),), kind="row"),
+    Guard(10, clock_that_is_set_back_hides_nothing, (FROM_LATER(),)),
+    Guard(10, clock_that_is_set_back_hides_nothing, (FROM_LATER(),), kind="row"),
     Guard(
         10,
         floor_is_believed_by_the_others_while_one_walks,

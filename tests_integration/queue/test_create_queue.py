@@ -42,6 +42,7 @@ def test_created_queue_is_listed_with_its_effective_settings(
         "batch": 100,
         "archive": False,
         "retention": 604800,
+        "dead_retention": 0,
         "durability": "safe",
         "ack_commit": "async",
         "payload_limit": 1048576,

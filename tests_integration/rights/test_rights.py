@@ -44,20 +44,64 @@ EVERYBODY = {
     "quoted",
     "check_queue_name",
 }
-ARM = {"barrier_arm", "barrier_add"}
-COORDINATE = {"barrier_abort", "barrier_ring", "try_claim", "renew_claim", "finish_claim", "release_claim"}
-END = {"forget_claims"} | {
+ARM = {"barrier_arm", "barrier_add", "request", "chain"}
+COORDINATE = {
+    "barrier_abort",
+    "barrier_ring",
+    "try_claim",
+    "renew_claim",
+    "finish_claim",
+    "release_claim",
+    "claim_wait",
+    "get_reply",
+}
+END = {"forget_claims", "ack_with", "forget_replies"} | {
     f"barrier_{verb}" for verb in ("arrive", "fail", "ack", "bury", "callback", "finish", "sweep", "forget")
 }
 RESULTS = {"barrier_results", "barrier_missing"}
+SCHEDULE = {f"{verb}_schedule" for verb in ("set", "pause", "resume", "delete")} | {"fire_schedule_now"}
+FIRE = {"due_schedules", "fire_schedule", "disable_schedule", "schedule_ring"}
+LEAD = {
+    "try_lead",
+    "renew_lead",
+    "resign_lead",
+    "begin_sweep",
+    "end_sweep",
+    "swept_queues",
+    "forget_finished",
+}
 FUNCTIONS = {
     "producer": SEND | ARM | COORDINATE | EVERYBODY,
-    "consumer": CONSUME | END | COORDINATE | RESULTS | LOOK | EVERYBODY,
+    "consumer": CONSUME | END | LEAD | FIRE | COORDINATE | RESULTS | LOOK | EVERYBODY,
     "observer": {"peek"} | RESULTS | LOOK | EVERYBODY,
-    "operator": SEND | ARM | CONSUME | END | COORDINATE | OPERATE | {"peek"} | RESULTS | LOOK | EVERYBODY,
+    "operator": SEND
+    | ARM
+    | CONSUME
+    | END
+    | LEAD
+    | SCHEDULE
+    | FIRE
+    | COORDINATE
+    | OPERATE
+    | {"peek"}
+    | RESULTS
+    | LOOK
+    | EVERYBODY,
 }
 CLONED = SEND | CONSUME | {"redrive", "depth"}
-VIEWS = {"messages", "dead_letters", "queues", "step", "barriers", "claims", "migration"}
+VIEWS = {
+    "messages",
+    "dead_letters",
+    "queues",
+    "step",
+    "barriers",
+    "claims",
+    "replies",
+    "schedules",
+    "leaders",
+    "sweeps",
+    "migration",
+}
 RELATIONS = {
     "producer": set[str](),
     "consumer": set[str](),

@@ -16,7 +16,8 @@ begin
     left join (values
         ('vt', 'number', 0.1, 86400), ('health_stale', 'number', 0.1, 604800), ('max_reads', 'integer', 1, 1000000),
         ('repark_seconds', 'number', 1, 86400), ('repark_budget', 'integer', 0, 1000), ('unknown_grace', 'number', 0, 604800),
-        ('batch', 'integer', 1, 1000), ('retention', 'number', 0, 3153600000), ('payload_limit', 'integer', 1, 268435456),
+        ('batch', 'integer', 1, 1000), ('retention', 'number', 0, 3153600000), ('dead_retention', 'number', 0, 3153600000),
+        ('payload_limit', 'integer', 1, 268435456),
         ('key_window', 'number', 60, 31536000), ('archive', 'boolean', null, null), ('backoff', 'object', null, null),
         ('durability', 'string', null, null), ('ack_commit', 'string', null, null), ('rate_limit', 'number', 0, 1000000),
         ('rate_burst', 'integer', 0, 1000000), ('max_in_flight', 'integer', 0, 10000), ('max_in_flight_per_key', 'integer', 0, 1000)

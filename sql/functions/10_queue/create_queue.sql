@@ -34,6 +34,7 @@ begin
         perform pgqueue.create_log_tables(queue, v_first_id);
     end if;
     perform pgqueue.create_doorbell(queue);
+    perform pgqueue.watch_burials(queue);
     perform pgqueue.fit_indexes(queue);
     perform pgqueue.clone_functions(queue);
     perform pgqueue.grant_tables(queue);

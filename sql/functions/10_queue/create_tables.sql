@@ -80,6 +80,7 @@ begin
             constraint ix_d_template_queue_pkey primary key (msg_id)
         );
         create index ix_d_template_queue_waiting on pgqueue.d_template_queue (msg_id) where redriven_as is null;
+        create index ix_d_template_queue_age on pgqueue.d_template_queue (died_at);
         create view pgqueue.q_template_queue as
         select r.msg_id,
                case when r.vt <= (select pgqueue.clock()) then 'ready'

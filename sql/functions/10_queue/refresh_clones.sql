@@ -5,7 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Bring a queue's functions to this release: replaced in place, so that running sessions and grants of people keep them;
 -- only those without a template of the same arguments and result are dropped.
--- Writes: functions <verb>__<queue>; w_ where an older release made the queue.
+-- Writes: functions <verb>__<queue>; w_ and triggers where an older release made the queue.
 declare
     v_clone regprocedure;
 begin
@@ -23,6 +23,7 @@ begin
         execute format('drop function %s', v_clone);
     end loop;
     perform pgqueue.create_doorbell(queue);
+    perform pgqueue.watch_burials(queue);
     perform pgqueue.clone_functions(queue);
 end
 $$;

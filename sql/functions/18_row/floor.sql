@@ -10,7 +10,9 @@ as $$
 -- message that appears below it (its sender's transaction was over 0.1 s long) waits for the whole walk.
 -- hint: what f_ holds. Returns: a lower bound of vt. Sets: f_.
 declare
-    v_floor timestamptz := pgqueue.decode_floor(hint, due);
+    -- One that is to be believed for seconds yet is from before the clock was set back: it would hide what is sent now.
+    v_hint constant bigint := case when hint >> 28 > extract(epoch from due) * 10 + 20 then 0 else hint end;
+    v_floor timestamptz := pgqueue.decode_floor(v_hint, due);
     v_from timestamptz := '-infinity';
     v_ms constant bigint := extract(epoch from due) * 1000;
     v_period bigint := 5000;
@@ -22,19 +24,19 @@ begin
     if v_floor is not null then
         return v_floor;
     end if;
-    if hint > 0 then
+    if v_hint > 0 then
         v_period := least(greatest(pg_relation_size('pgqueue.ix_r_template_queue_claim') / 4096, v_period), 300000);
         v_phase := v_ms / v_period % 4;
-        if (hint >> 26 & 3) = v_phase then
-            v_from := coalesce(pgqueue.decode_floor(hint, due - v_period * interval '0.2 ms'), '-infinity');
+        if (v_hint >> 26 & 3) = v_phase then
+            v_from := coalesce(pgqueue.decode_floor(v_hint, due - v_period * interval '0.2 ms'), '-infinity');
         end if;
         -- The others go on with the old one meanwhile.
-        v_set := setval('pgqueue.f_template_queue', pgqueue.encode_floor(pgqueue.decode_floor(hint, '-infinity'), due + interval '1 s', v_phase));
+        v_set := setval('pgqueue.f_template_queue', pgqueue.encode_floor(pgqueue.decode_floor(v_hint, '-infinity'), due + interval '1 s', v_phase));
     end if;
     v_begin := pgqueue.clock();
     v_floor := least(due, (select r.vt from pgqueue.r_template_queue r where r.priority = 0 and r.vt >= v_from and r.vt <= due order by r.vt, (r.msg_id + 0) limit 1));
     v_took := pgqueue.clock() - v_begin;
-    if v_floor >= pgqueue.decode_floor(hint, '-infinity') and pg_sequence_last_value('pgqueue.f_template_queue'::regclass) <> v_set then
+    if v_floor >= pgqueue.decode_floor(v_hint, '-infinity') and pg_sequence_last_value('pgqueue.f_template_queue'::regclass) <> v_set then
         null; -- a long walk that found nothing below: the others have moved on meanwhile
     elsif v_took > interval '0.1 ms' or v_from > '-infinity' then
         v_set := setval('pgqueue.f_template_queue', pgqueue.encode_floor(least(v_floor, due - interval '0.1 s'), v_begin + v_took + interval '0.05 s', v_phase));

@@ -21,6 +21,9 @@ begin
     end if;
     perform pgqueue.require_queue(message ->> 'queue');
     perform pgqueue.check_headers(v_headers, label || '.headers');
+    if v_headers ?| '{pgqueue-reply,pgqueue-on-success,pgqueue-on-error}' then
+        perform pgqueue.fault('PQ002', label || ' asks for a reply or has a continuation', 'Send what is to follow in its handler.');
+    end if;
     if jsonb_typeof(v_payload) = 'object' and jsonb_typeof(v_payload -> 'task') = 'string' and jsonb_typeof(v_kwargs) = 'object' then
         if v_kwargs ? v_mark then
             perform pgqueue.fault('PQ002', format('%s: the keyword argument %s is reserved', label, v_mark), 'Rename the argument.');

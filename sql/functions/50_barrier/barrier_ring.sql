@@ -9,5 +9,5 @@ as $$
 select coalesce(bool_or(pgqueue.ring(r.queue)), false)
 from (select q.queue from unnest($1) q(queue)
       union select b.callback_queue from pgqueue.barrier b where b.generation = any ($2)) r
-where to_regproc(format('pgqueue.%I', 'ring__' || r.queue)) is not null
+where to_regproc('pgqueue.' || quote_ident('ring__' || r.queue)) is not null  -- null: that barrier has sent nothing yet
 $$;

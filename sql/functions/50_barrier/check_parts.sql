@@ -19,6 +19,8 @@ begin
     end if;
     select e.place - 1 as part,
            case when e.value -> 'message' -> 'kwargs' ? v_mark then format('has the reserved keyword argument %s', v_mark)
+                when jsonb_typeof(e.value -> 'headers') = 'object' and e.value -> 'headers' ?| '{pgqueue-reply,pgqueue-on-success,pgqueue-on-error}'
+                    then 'asks for a reply or has a continuation: leave that to the callback'
                 else 'is no object with queue and message, or has something else in it' end as problem into v_bad
     from jsonb_array_elements(parts) with ordinality e(value, place)
     where jsonb_typeof(e.value) <> 'object'
@@ -29,6 +31,7 @@ begin
        or coalesce(jsonb_typeof(e.value -> 'group_key'), 'null') not in ('string', 'null')
        or coalesce(e.value ->> 'priority', '0') !~ '^[0-9]$'
        or e.value -> 'message' -> 'kwargs' ? v_mark
+       or e.value -> 'headers' ?| '{pgqueue-reply,pgqueue-on-success,pgqueue-on-error}'
     limit 1;
     if v_bad.part is not null then
         perform pgqueue.fault('PQ002', format('parts[%s] %s', v_bad.part, v_bad.problem), c_shape);

@@ -138,3 +138,24 @@ def test_an_ack_that_the_server_carried_out_when_its_caller_had_given_up(
     claimed(chronicle, B, 13, read_ct=2)
     note(chronicle, "delete", 11)
     assert "delivered_after_ack" not in chronicle.finish().judged(tmp_path).violations
+
+
+def test_an_extension_that_was_held_up_was_done_before_its_message_was_given_back(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    """A worker sends an extension over a stalled connection and dies; its supervisor gives the message back."""
+    claimed(chronicle, A, 11)
+    chronicle.run(A, 1, 11, end="")
+    chronicle.extend(A, 1, 11, end="")
+    chronicle.kill(A)
+    nack = chronicle.nack("supervisor-0.1", 1, 11, hide=10, end="")
+    chronicle.wait(500)
+    note(chronicle, "set_vt", 11, db_until=(chronicle.now + VT) * 1000)
+    note(chronicle, "retry", 11, db_until=(chronicle.now + 10) * 1000)
+    chronicle.end(nack, outcomes=["done"])
+    chronicle.wait(50)
+    claimed(chronicle, B, 12, read_ct=2)
+    chronicle.run(B, 1, 12, read_ct=2)
+    note(chronicle, "delete", 12)
+    chronicle.ack(B, 1, 12)
+    assert chronicle.finish().judged(tmp_path).violations == {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.torture.verdict.chronicle import STALE, VT, Chronicle
+from tests.torture.verdict.chronicle import HASH, QUEUE, STALE, VT, Chronicle
 
 A, B = "consumer-0.1", "consumer-1.1"
 
@@ -186,6 +186,22 @@ def test_a_worker_that_begins_late_what_another_has_done_in_the_meantime(
     verdict = chronicle.finish().judged(tmp_path)
     assert verdict.violations == {}
     assert verdict.report["figures"]["duplicates_by_cause"] == {"pause": 1}
+
+
+def test_a_lease_that_a_clock_set_ahead_ended_for_somebody_who_gave_it_back(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    """By the clock that is right again by then, the first lease would still hold."""
+    begun(chronicle, end="ok")
+    chronicle.fault("clock_step", "clock", of="database")
+    sample(chronicle, 2 * VT)
+    then = (chronicle.now + 2 * VT) * 1000
+    got = [[1, 99, 2, 0, then, then + VT * 1000, "u1", HASH]]
+    how: dict[str, Any] = {"queue": QUEUE, "qty": 1, "vt_us": VT * 1000, "async": False}
+    chronicle.op("consumer-2.1", "claim", result={"got": got}, **how)
+    sample(chronicle, 0)
+    chronicle.nack("consumer-2.1", 1, 99, "release")
+    assert causes(chronicle, tmp_path, read_ct=3) == {"clock": 1}
 
 
 def test_a_renewal_that_a_clock_set_back_made_shorter(chronicle: Chronicle, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from tests_integration.torture.planted.table import MUTANTS, Mutant
 from tests_integration.torture.verdict.findings import VIOLATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
-ROW = ROOT / "sql" / "functions" / "18_row"
+SQL = ROOT / "sql" / "functions"
+ROW = SQL / "18_row"
 
 
 def test_every_mutant_is_documented_with_what_catches_it() -> None:
@@ -26,6 +27,7 @@ def test_a_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
     assert set(mutant.caught_by) <= set(VIOLATIONS)
     assert not mutant.patch or callable(getattr(patches, mutant.patch))
     for change in mutant.changes:
-        assert change.old in (ROW / f"{change.function}.sql").read_text()
-        assert f"pgqueue.{change.function}__{{queue}}" in change.sql()
+        (source,) = (SQL if change.shared else ROW).rglob(f"{change.function}.sql")
+        assert change.old in source.read_text()
+        assert f"'pgqueue.{change.function}{'' if change.shared else '__{queue}'}'" in change.sql()
         assert mutant.kind == "row"

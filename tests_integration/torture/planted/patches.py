@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import itertools
 import math
+import os
+import threading
+import time
 from typing import Any
 
 import psycopg
 
 LOST_ONE_IN = 100
+TWICE_ONE_IN = 10
+DISPATCH_SECONDS = 2.0
+BETWEEN_SECONDS = 0.3
 SLOW_ONE_IN = 25
 SLOW_SECONDS = 4.0  # longer than a lease of the harness
 
@@ -84,3 +92,72 @@ def settle_some_too_late() -> None:
             asyncio.get_running_loop().call_later(SLOW_SECONDS, add, self, held, verdict)
 
     Settler.add = held_up  # type: ignore[method-assign]
+
+
+def settle_some_twice() -> None:
+    """Let some acks of parts be sent again when they were answered, as after a reply that got lost.
+
+    By itself this breaks no promise: the second one changes nothing.
+    """
+    from pgqueue.db import runner  # noqa: PLC0415
+
+    run_async = runner.AsyncRunner.run
+    numbers = itertools.count(1)
+
+    async def run_again(self: Any, call: Any) -> Any:
+        answer = await run_async(self, call)
+        if call.name == "barrier.ack" and next(numbers) % TWICE_ONE_IN == 0:
+            await run_async(self, call)
+        return answer
+
+    runner.AsyncRunner.run = run_again  # type: ignore[method-assign]
+
+
+def fire_from_an_outbox() -> None:
+    """Send callbacks as a dispatcher beside the worker does: take one from the outbox, commit, send it.
+
+    The table is made by the first process that needs it; a barrier that ends before is retried with its part.
+    """
+    threading.Thread(target=_dispatch, name="dispatcher", daemon=True).start()
+
+
+def _dispatch() -> None:
+    while True:
+        with contextlib.suppress(psycopg.Error), _connected() as connection:
+            connection.execute("create table if not exists public.to_fire (generation bigint)")
+            while True:
+                taken = connection.execute("delete from public.to_fire returning generation").fetchall()
+                time.sleep(DISPATCH_SECONDS)
+                for row in taken:
+                    connection.execute("select pgqueue.fire_barrier(%s)", row)
+
+
+def _connected() -> psycopg.Connection[Any]:
+    return psycopg.connect(os.environ["PGQUEUE_DSN"], autocommit=True, prepare_threshold=None)
+
+
+def send_slots_first() -> None:
+    """Let a scheduler send the messages of slots in a transaction of their own, and advance the schedule a moment later."""
+    from pgqueue.call import Call  # noqa: PLC0415
+    from pgqueue.db import runner  # noqa: PLC0415
+
+    run_async = runner.AsyncRunner.run
+    send = "select pgqueue.send_slots(s, %s::timestamptz[]) from pgqueue.schedule s where s.name = %s and s.next_at = %s"
+
+    async def run_apart(self: Any, call: Any) -> Any:
+        if call.name == "schedule.fire":
+            name, _, _, slot, slots, *_ = call.params
+            await run_async(self, Call("schedule.send", send, (slots, name, slot), len))
+            await asyncio.sleep(BETWEEN_SECONDS)
+        return await run_async(self, call)
+
+    runner.AsyncRunner.run = run_apart  # type: ignore[method-assign]
+
+
+def skip_what_is_held() -> None:
+    """Let work under a claim be skipped as done while somebody holds it, who may have died at it."""
+    # The package has a function of that name.
+    room: Any = importlib.import_module("pgqueue.claim.once")
+    skipped = room.SKIPPED_DUPLICATE
+    assert callable(room._skipped)
+    room._skipped = lambda *_: skipped

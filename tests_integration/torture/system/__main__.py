@@ -2,7 +2,10 @@
 
 python -m tests_integration.torture.system --profile everything --seeds 1..20 --seconds 120
 python -m tests_integration.torture.system --profile kills+net --seed 7 --seconds 20 --keep
+python -m tests_integration.torture.system --profile barrier,claim,cron,leader --seeds 1..3
 python -m tests_integration.torture.system --profile relaxed --seed 1 --seconds 30    # has to find loss
+
+Two of these commands can run at the same time: each run has a server, ports and folders of its own.
 
 Exit code: 0 every promise held (of a control: loss was found), 1 not, 2 a history can't be trusted.
 """
@@ -39,20 +42,24 @@ def main(words: list[str]) -> int:
     profiles = options.profile.split(",")
     alone = len(seeds) * len(profiles) == 1 and options.out
     sys.stdout.write(f"evidence: {folder}\n{HEAD}\n")
-    codes = []
+    sys.stdout.flush()
+    codes: list[int] = []
+    table: list[str] = []
     for profile in profiles:
         for seed in seeds:
             place = folder if alone else folder / f"{profile}-{seed}"
-            codes.append(_one(options, profile, seed, place.resolve()))
+            codes.append(_one(options, profile, seed, place.resolve(), table))
     with contextlib.suppress(OSError):
         folder.rmdir()  # unless there is something to keep
     red = sum(1 for code in codes if code)
+    if len(table) > 1:
+        sys.stdout.write("\n".join(["", HEAD, *table, ""]))
     sys.stdout.write(f"{len(codes)} runs, {red} bad: {'FAILED' if red else 'every promise held'}\n")
     return max(codes)
 
 
-def _one(options: argparse.Namespace, profile: str, seed: int, place: Path) -> int:
-    """Run one seed and judge it; return the exit code."""
+def _one(options: argparse.Namespace, profile: str, seed: int, place: Path, table: list[str]) -> int:
+    """Run one seed and judge it; print its line, and add it to the table of the end; return the exit code."""
     began = time.monotonic()
     schedule = make_schedule(
         seed, profile, options.seconds, kind=options.kind, supervised=is_supervised() and options.supervised
@@ -70,7 +77,8 @@ def _one(options: argparse.Namespace, profile: str, seed: int, place: Path) -> i
     code = judge(place, minimum=options.minimum)
     report = json.loads((place / "report.json").read_text()) if (place / "report.json").exists() else {}
     good = _is_good(code, report, outcome.failures, control=bool(schedule.control))
-    sys.stdout.write(line(report, told, good=good) + "\n")
+    table.append(line(report, told, good=good))
+    sys.stdout.write(table[-1] + "\n")
     for failure in outcome.failures:
         sys.stdout.write(f"      the run itself: {failure}\n")
     if not good:

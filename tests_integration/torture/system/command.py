@@ -15,6 +15,7 @@ PRELOAD = Path(__file__).with_name("preload")
 GRACE = 5
 POLL, POLL_MAX = 0.2, 0.5
 CALL_TIMEOUT = 4
+LEASE = 3  # of a leader
 
 
 @cache
@@ -50,17 +51,40 @@ def consumer(
         argv += ["--processes", str(processes)]
     if not options["listen"]:
         argv.append("--no-listen")
-    environment = extra | {
-        "PGQUEUE_DSN": dsns[0],
-        "PGQUEUE_DIRECT_DSN": dsns[1],
-        "PYTHONPATH": f"{PRELOAD}:{ROOT}",
-        "TMPDIR": str(folder / "tmp"),
-        "TORTURE_FOLDER": str(folder),
-        "TORTURE_PROCESSES": str(processes),
-        "TORTURE_SKEW": str(options["skew"]),
-    }
+    if not options["maintain"]:
+        argv.append("--no-maintain")
+    environment = (
+        extra
+        | _environment(folder, dsns)
+        | {
+            "TORTURE_PROCESSES": str(processes),
+            "TORTURE_SKEW": str(options["skew"]),
+        }
+    )
     return Member(
         name,
         "consumer",
         lambda incarnation: (argv, environment | {"TORTURE_NAME": f"{name}.{incarnation}"}),
     )
+
+
+def maintainer(folder: Path, name: str, dsns: tuple[str, str]) -> Member:
+    """Make a member that runs `pgqueue maintain`, with the recorder in it."""
+    argv = [sys.executable, "-m", "pgqueue", "maintain", "--lease", str(LEASE), "--interval", str(LEASE / 3)]
+    argv += ["--log-format", "json"]
+    environment = _environment(folder, dsns) | {"TORTURE_ROLE": "maintainer"}
+    return Member(
+        name,
+        "maintainer",
+        lambda incarnation: (argv, environment | {"TORTURE_NAME": f"{name}.{incarnation}"}),
+    )
+
+
+def _environment(folder: Path, dsns: tuple[str, str]) -> dict[str, str]:
+    return {
+        "PGQUEUE_DSN": dsns[0],
+        "PGQUEUE_DIRECT_DSN": dsns[1],
+        "PYTHONPATH": f"{PRELOAD}:{ROOT}",
+        "TMPDIR": str(folder / "tmp"),
+        "TORTURE_FOLDER": str(folder),
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from tests_integration.torture.system import witness
 from tests_integration.torture.system.recorder import micros, payload_hash, uid_of, write_lines
 
 MESSAGES = "select queue, msg_id, state, read_ct, release_ct, message from pgqueue.messages where queue = any(%s) order by 1, 2"
@@ -58,6 +59,7 @@ def write_witnesses(connection: psycopg.Connection[Any], folder: Path, queues: l
             for row in connection.execute(AUDIT)
         ],
     )
+    witness.write(connection, folder)
 
 
 def write_manifest(folder: Path) -> None:

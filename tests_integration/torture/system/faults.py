@@ -19,6 +19,8 @@ def _nothing(_: random.Random) -> float:
 class Kind:
     """One sort of fault. `kind` is its class. `lasts`: bounds of its length, none for a momentary one.
 
+    `of_leaders`: only where processes maintain the database.
+
     `stops`: what stands still meanwhile. There is a limit to that: a run in which nothing moves shows nothing.
     """
 
@@ -29,6 +31,7 @@ class Kind:
     value: Callable[[random.Random], float] = _nothing
     supervised_only: bool = False
     stops: str = ""
+    of_leaders: bool = False
 
 
 def _step(chance: random.Random) -> float:
@@ -41,6 +44,9 @@ ALL = [
     Kind("kill_supervisor", "kill", supervised_only=True),
     Kind("kill_producer", "kill", weight=1.5),
     Kind("terminate_command", "kill"),  # SIGTERM, as in a rolling deploy
+    Kind("kill_leader", "kill", weight=2, of_leaders=True),
+    Kind("kill_maintainer", "kill", of_leaders=True),
+    Kind("pause_leader", "pause", (2.0, 12.0), weight=2, of_leaders=True),
     Kind("pause_worker", "pause", (0.5, 6.0), weight=2),
     Kind("pause_command", "pause", (0.5, 6.0), supervised_only=True),
     Kind("pause_producer", "pause", (0.5, 3.0), weight=0.5, stops="producers"),
@@ -78,7 +84,11 @@ CRASHES = ("immediate_stop", "kill_postmaster")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Which classes a profile plays, a fault every `spacing` seconds; `poison`: of each sort, how many a minute."""
+    """Which classes a profile plays, a fault every `spacing` seconds; `poison`: of each sort, how many a minute.
+
+    `barriers`, `claims`: how much of what producers do arms a barrier, or wants a claim. `maintainers`: how many
+    processes run `pgqueue maintain`. `slots`: schedules are fired.
+    """
 
     classes: dict[str, float] = field(default_factory=dict)
     spacing: float = 5.0
@@ -87,10 +97,15 @@ class Profile:
     server_spacing: float = 12.0
     only: tuple[str, ...] = ()
     max_reads: int = 8
+    barriers: float = 0.0
+    claims: float = 0.0
+    maintainers: int = 0
+    slots: bool = False
 
     def of(self, name: str, *, supervised: bool) -> list[Kind]:
         """Return the faults of a class that this profile can play."""
         kinds = [kind for kind in CLASSES[name] if supervised or not kind.supervised_only]
+        kinds = [kind for kind in kinds if self.maintainers or not kind.of_leaders]
         return [kind for kind in kinds if not self.only or kind.name in self.only]
 
     def most(self, stops: str, seconds: float) -> float:
@@ -100,6 +115,10 @@ class Profile:
         return max(1, round(seconds / (self.server_spacing if stops == "server" else STANDSTILL_SPACING)))
 
 
+OF_CLAIMS = (  # what befalls those who hold them
+    "kill_worker", "kill_supervisor", "terminate_command", "pause_worker", "lose_replies_consumers", "terminate_backends",
+)  # fmt: skip
+OF_CRON = ("kill_leader", "kill_worker", "pause_leader", "clock_step")
 PROFILES = {
     "kills": Profile({"kill": 3, "pause": 1}, 3.5),
     "net": Profile({"connection": 1}, 4.0),
@@ -110,6 +129,23 @@ PROFILES = {
     "poison": Profile(
         {"kill": 1}, 15.0, poison={"raise": 3, "kill": 2, "hang": 1, "block": 0.5}, max_reads=4
     ),
+    "barrier": Profile(
+        {"kill": 3, "pause": 1, "connection": 1},
+        3.5,
+        poison={"raise": 2, "kill": 2},
+        max_reads=4,
+        barriers=0.2,
+    ),
+    "claim": Profile({"kill": 3, "pause": 1, "connection": 1}, 2.5, only=OF_CLAIMS, claims=0.25),
+    "cron": Profile({"kill": 2, "pause": 1, "clock": 2}, 4.0, only=OF_CRON, maintainers=2, slots=True),
+    "leader": Profile(
+        {"kill": 3, "pause": 2, "connection": 1, "clock": 1},
+        4.0,
+        only=(*OF_CRON, "kill_maintainer", "cut_consumers", "stall_consumers"),
+        barriers=0.1,
+        maintainers=3,
+        slots=True,
+    ),
     "calm": Profile(),
     "everything": Profile(
         {"kill": 3, "pause": 1.5, "connection": 3, "pooler": 1.5, "server": 1.5, "clock": 1, "load": 0.5},
@@ -117,6 +153,10 @@ PROFILES = {
         poison={"raise": 1, "kill": 0.5, "hang": 0.5, "block": 0.5},
         pooled=True,
         server_spacing=25.0,
+        barriers=0.05,
+        claims=0.04,
+        maintainers=2,
+        slots=True,
     ),
     # Controls: something is broken on purpose, and these faults have to show it.
     "relaxed": Profile({"server": 1}, 6.0, server_spacing=6.0, only=CRASHES),

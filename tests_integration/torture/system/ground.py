@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from pgqueue.db.embedded import Cluster, scratch_directory
 from tests_integration.fixtures.bouncer import Bouncer, _free_port
 from tests_integration.fixtures.cluster import install_schema, tcp_conninfo
-from tests_integration.torture.system import audit, controls
+from tests_integration.torture.system import audit, controls, timetable, witness
 from tests_integration.torture.system.schedule import Schedule
 from tests_integration.torture.system.wire import Wire
 
@@ -106,6 +106,10 @@ def _install(dsn: str, schedule: Schedule, override: str) -> None:
             connection.execute(override.replace("{queue}", queue).encode())
         controls.plant(connection, schedule.control, list(schedule.queues))
         audit.install(connection, list(schedule.queues))
+        queues = list(schedule.queues)
+        witness.install(connection, queues)
+        if schedule.slots:
+            timetable.install(connection, queues, witness.tables_of(connection, queues))
 
 
 def _make_clock_steppable(connection: psycopg.Connection) -> None:

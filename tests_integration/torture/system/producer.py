@@ -20,8 +20,10 @@ import psycopg
 
 from pgqueue import AsyncPgQueue, PgQueue
 from pgqueue.errors import InDoubt, KeyBusy, PgQueueError, Unavailable
+from tests_integration.torture.system import fanout
+from tests_integration.torture.system.armer import Armer
 from tests_integration.torture.system.controls import call_plant
-from tests_integration.torture.system.message import Draft, malformed, ordinary, poisonous
+from tests_integration.torture.system.message import Draft, malformed, orchestrators, ordinary, poisonous
 from tests_integration.torture.system.recorder import History
 
 ENOUGH_READY = 150  # what waits longer than the bound shall be stuck, not one of too many
@@ -47,6 +49,12 @@ class Producer:
         self._asyncio = asyncio.Runner()
         self._async_client = AsyncPgQueue(self._dsn, role="producer", call_timeout=CALL_TIMEOUT)
         self._history = History(folder, self._p, "producer")
+        self._armer = Armer(
+            self._chance, self._history, self._dsn, (self._client, self._async_client), self._asyncio.run
+        )
+        self._barriers, self._claims, self._seconds = (
+            schedule[name] for name in ("barriers", "claims", "seconds")
+        )
         self._sent, self._transactions, self._look_at = 0, 0, 0.0
         self._keyed: list[tuple[str, Draft]] = []
         self.stopping = False
@@ -70,6 +78,10 @@ class Producer:
         queue = self._chance.choice(self._queues)
         self._send_due_poison()
         what = self._chance.random()
+        if self._barriers and self._chance.random() < self._barriers:
+            return self._armer.arm(fanout.draw(self._chance, self._next_uid(), self._queues))
+        if self._claims and self._chance.random() < self._claims:
+            return self._send_orchestrators()
         if what < 0.12:
             return self._send_many(queue)
         if what < 0.27:
@@ -87,9 +99,19 @@ class Producer:
         self._send(queue, draft)
         return 1
 
-    def _draft(self) -> Draft:
+    def _next_uid(self) -> str:
         self._sent += 1
-        uid = f"{self._p}-{self._sent}"
+        return f"{self._p}-{self._sent}"
+
+    def _send_orchestrators(self) -> int:
+        """Send a few messages that want the same claim, perhaps to both queues."""
+        drafts = orchestrators(self._next_uid(), self._chance)
+        for draft in drafts:
+            self._send(self._chance.choice(self._queues), draft)
+        return len(drafts)
+
+    def _draft(self) -> Draft:
+        uid = self._next_uid()
         if self._chance.random() < 0.002:
             return malformed(uid)
         return ordinary(uid, self._chance, tx=self._config["tx"])
@@ -102,6 +124,12 @@ class Producer:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._folder / f"poison-{number}", os.O_CREAT | os.O_EXCL))
                 draft = poisonous(f"{self._p}-poison-{number}", poison["mode"], self._chance)
+                if self._barriers and self._chance.random() < 0.7:
+                    uid, queue = f"{draft.uid}-b", poison["queue"]
+                    self._armer.arm(
+                        fanout.around(self._chance, uid, self._queues, draft, queue, self._seconds)
+                    )
+                    continue
                 draft.key = f"poison-{number}"
                 self._send(poison["queue"], draft)
 

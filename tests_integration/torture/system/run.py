@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from tests_integration.torture.system import command, controls, evidence
+from tests_integration.torture.system import command, controls, evidence, timetable, witness
 from tests_integration.torture.system.crew import Crew, producer
 from tests_integration.torture.system.deaths import killed_by_supervisors
 from tests_integration.torture.system.ground import Ground, prepared_ground, versions
@@ -26,8 +26,9 @@ FORMAT = 1
 STEP_SECONDS = 0.05
 WARM_UP_SECONDS = 20.0
 EMPTY_SECONDS = 2 * VT
-GIVE_UP_SECONDS = 5 * VT + 30
+GIVE_UP_SECONDS = 5 * VT + 60
 SESSIONS_SECONDS = 3.0
+CATCH_UP_SECONDS = 25.0  # the lease of a leader that was just killed, an election, a round
 MARGIN = 1.2
 OURS = (
     "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -78,6 +79,7 @@ def _crew(schedule: Schedule, folder: Path, ground: Ground) -> Crew:
         command.consumer(folder, f"consumer-{n}", list(schedule.queues), dsns, options, extra)
         for n, options in enumerate(schedule.consumers)
     ]
+    members += [command.maintainer(folder, f"maintainer-{n}", dsns) for n in range(schedule.maintainers)]
     may_die = any(poison.mode == "kill" for poison in schedule.poisons)
     return Crew(folder, secrets.token_hex(8), members, may_die=may_die)
 
@@ -95,10 +97,13 @@ def _configure(schedule: Schedule, folder: Path, ground: Ground) -> None:
         "repro": f"{repro} --seconds {schedule.seconds:g} --kind {schedule.kind}",
         "clock_offset_us": (time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()) // 1000,
         "audit": True,
+        "coordination": True,
         "minimum_drained": 1000,
         "negative_control": bool(schedule.control),
         "queues": {queue: _told(made) for queue, made in schedule.queues.items()},
     }
+    if schedule.slots:
+        config["timetable"] = timetable.told(list(schedule.queues))
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
@@ -137,9 +142,11 @@ def _play(
             time.sleep(STEP_SECONDS)
         crew.stop("producer")
         _heal(nemesis, crew)
+        if schedule.slots:
+            _stop_schedules(ground, crew)
         history.note("phase", phase="drain")
         _drain(ground, crew, history, list(schedule.queues))
-        for pid in crew.stop("consumer"):
+        for pid in crew.stop("consumer") + crew.stop("maintainer"):
             history.note("died", pid=pid, why="stopped")
         for pid, why in killed_by_supervisors(folder):
             history.note("died", pid=pid, why=why)
@@ -187,8 +194,18 @@ def _heal(nemesis: Nemesis, crew: Crew) -> None:
         healing.join(STEP_SECONDS)
 
 
+def _stop_schedules(ground: Ground, crew: Crew) -> None:
+    """Give whoever leads next the time to fire what has come, then let no further slot be fired."""
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    with ground.connect() as connection:
+        while timetable.is_behind(connection) and time.monotonic() < deadline:
+            crew.supervise()
+            time.sleep(STEP_SECONDS)
+        timetable.stop(connection)
+
+
 def _drain(ground: Ground, crew: Crew, history: History, queues: list[str]) -> None:
-    """Wait until nothing has been left for two leases; give up after five and half a minute."""
+    """Wait until no message and no live barrier has been left for two leases; give up after five and a minute."""
     number = history.invoke("drained")
     deadline, empty_since, left = time.monotonic() + GIVE_UP_SECONDS, None, -1
     connection: psycopg.Connection[Any] | None = None
@@ -197,7 +214,7 @@ def _drain(ground: Ground, crew: Crew, history: History, queues: list[str]) -> N
         time.sleep(STEP_SECONDS)
         try:
             connection = connection or ground.connect()
-            left = evidence.left(connection, queues)
+            left = evidence.left(connection, queues) + witness.live(connection)
         except psycopg.OperationalError:
             connection, left = None, -1
         empty_since = None if left else empty_since or time.monotonic()

@@ -58,6 +58,10 @@ class Schedule:
     faults: list[Fault] = field(default_factory=list)
     poisons: list[Poison] = field(default_factory=list)
     kind: str = "both"
+    barriers: float = 0.0
+    claims: float = 0.0
+    maintainers: int = 0
+    slots: bool = False
 
     @property
     def control(self) -> str:
@@ -91,6 +95,10 @@ def make_schedule(
         faults=_faults(profile, seconds, chance, supervised=supervised),
         poisons=_poisons(profile, seconds, list(queues), chance, supervised=supervised),
         kind=kind,
+        barriers=PROFILES[profile].barriers,
+        claims=PROFILES[profile].claims,
+        maintainers=PROFILES[profile].maintainers,
+        slots=PROFILES[profile].slots,
     )
 
 
@@ -113,8 +121,13 @@ def _consumers(profile: str, chance: random.Random, *, big: bool, supervised: bo
     """Two commands in a small run, of two processes each in a big one; without a supervisor as many alone."""
     processes = (2 if big else 1) if supervised else 0
     commands = 4 if big and not supervised else 2
-    made = [{"processes": processes, "concurrency": 2, "listen": True, "skew": 0} for _ in range(commands)]
+    made: list[dict[str, Any]] = [
+        {"processes": processes, "concurrency": 2, "listen": True, "skew": 0, "maintain": True}
+        for _ in range(commands)
+    ]
     made[-1]["listen"] = chance.random() < 0.5
+    if PROFILES[profile].maintainers:
+        made[0]["maintain"] = chance.random() < 0.5
     if "clock" in PROFILES[profile].classes and (profile == "clock" or chance.random() < 0.5):
         made[0]["skew"] = chance.choice([-1, 1]) * chance.randint(3_600, 90_000)
     return made

@@ -66,6 +66,8 @@ def with_bouncer(begin: Callable[[Bouncer], object], end: Callable[[Bouncer], ob
         with stage.locks["pooler"]:
             begin(bouncer)
             yield Hit(of="all")
+            if not bouncer.is_running():  # killed; or crashed, as 1.18 may at a KILL
+                bouncer.start()
             end(bouncer)
 
     return strike
@@ -109,7 +111,7 @@ STRIKES: dict[str, Strike] = {
     "fast_stop": lose_server(lambda cluster: cluster.stop("fast"), loses_async=False),
     "kill_backend": kill_backend,
     "terminate_backends": terminate_backends,
-    "pooler_kill": with_bouncer(lambda bouncer: bouncer.kill(), lambda bouncer: bouncer.start()),
+    "pooler_kill": with_bouncer(lambda bouncer: bouncer.kill(), lambda _: None),
     "pooler_restart": with_bouncer(lambda bouncer: bouncer.restart(), lambda _: None),
     "pooler_pause": with_bouncer(lambda bouncer: bouncer.pause(DATABASE), _resume),
     "pooler_kill_database": with_bouncer(lambda bouncer: bouncer.admin(f"KILL {DATABASE}"), _resume),

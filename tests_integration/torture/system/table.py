@@ -28,6 +28,12 @@ COUNTED_AS = {
     "stuck": "stuck",
     "unexplained": "unexplained_duplicate",
 }
+WRONG = {
+    "barriers": ("barrier_lost", "barrier_stranded", "barrier_ends", "callbacks", "callback_too_early"),
+    "claims": ("two_owners", "tombstone_ignored", "claim_not_fenced", "claim_undone"),
+    "slots": ("slots",),
+    "elections": ("two_leaders",),
+}
 
 
 def line(report: Mapping[str, Any], told: Mapping[str, Any], *, good: bool) -> str:
@@ -48,11 +54,25 @@ def line(report: Mapping[str, Any], told: Mapping[str, Any], *, good: bool) -> s
     causes = (
         ", ".join(f"{cause} {n}" for cause, n in figures.get("duplicates_by_cause", {}).items()) or "none"
     )
+    causes += _coordination(figures, violations)
     control = " (control)" if report.get("negative_control") else ""
     if good and not control:
         return f"{text}  {causes}"
     broken = ", ".join(f"{name} {n}" for name, n in violations.items()) or "nothing"
     return f"{text}  {causes}\n      {'ok' if good else 'BAD'}{control}: found {broken}"
+
+
+def _coordination(figures: Mapping[str, Any], violations: Mapping[str, int]) -> str:
+    """Say how many barriers, claims, slots and elections there were, and how many of them were wrong."""
+    numbers = {
+        "barriers": sum(figures.get("barriers", {}).values()),
+        "claims": figures.get("claims_claimed", 0),
+        "slots": figures.get("slots_fired", 0),
+        "elections": figures.get("elections", 0),
+    }
+    wrong = {name: sum(violations.get(one, 0) for one in WRONG[name]) for name in numbers}
+    told = [f"{name} {number} ({wrong[name]} wrong)" for name, number in numbers.items() if number]
+    return "".join(f"; {one}" for one in told)
 
 
 def _longest(quantiles: Any) -> str:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pgqueue.errors import InDoubt, PgQueueError, Unavailable
 from tests_integration.torture.system.controls import call_plant
 from tests_integration.torture.system.recorder import History, micros, payload_hash, uid_of
 
-ARGUMENT = re.compile(r"(\w+) => (?:make_interval\(secs => )?%s")
+ARGUMENT = re.compile(r"(\w+) => (?:make_interval\(secs => |array\([^%]*)?%s")
 OPS = {
     "read": "claim",
     "read_or_await": "claim",
@@ -33,6 +34,8 @@ OPS = {
     "bury": "dead",
     "set_vt": "extend",
 }
+OF_BARRIERS = {"ack": ("ack", "delete"), "bury": ("dead", "bury"), "finish": ("ack", "delete")}
+OF_CLAIMS = {"try": "try_claim", "renew": "renew_claim", "finish": "finish_claim", "release": "release_claim"}
 
 _history: History | None = None
 _current: ContextVar[_Line | None] = ContextVar("torture_line", default=None)
@@ -50,6 +53,7 @@ def install() -> None:
     name = os.environ["TORTURE_NAME"]
     is_first = os.environ["TORTURE_PARENT"] == str(os.getppid())
     role = "supervisor" if is_first and os.environ.get("TORTURE_PROCESSES", "0") != "0" else "consumer"
+    role = os.environ.get("TORTURE_ROLE", role)
     _history = History(Path(os.environ["TORTURE_FOLDER"]), f"{name}-w{os.getpid()}", role)
     atexit.register(_history.close)
     _close_before_leaving(_history)
@@ -96,10 +100,17 @@ class _Line:
     def of(cls, call: Call[Any], async_commit: bool) -> _Line | None:
         """Begin the line of a call; None for calls that neither claim nor settle."""
         room, _, verb = call.name.partition(".")
-        op = OPS.get(verb.removesuffix("_batch")) if room == "message" else None
+        verb = verb.removesuffix("_batch")
+        op = OPS.get(verb) if room == "message" else None
+        if room == "barrier" and verb in OF_BARRIERS:
+            op, verb = OF_BARRIERS[verb]
+        elif room == "claim" and verb in OF_CLAIMS:
+            return cls(OF_CLAIMS[verb], _claim_of(call), lambda answer: {"answer": _plain(answer)})
         if op is None:
             return None
         given = dict(zip(ARGUMENT.findall(call.sql), call.params, strict=True))
+        if given.get("archive"):
+            verb = "archive"
         fields: dict[str, Any] = {"queue": call.queue, "async": async_commit and call.may_commit_async}
         if op == "claim":
             vt = given.get("vt")
@@ -111,7 +122,7 @@ class _Line:
         if op != "ack":
             fields |= _extra(op, given, len(ids))
         if op != "extend":
-            fields["verb"] = verb.removesuffix("_batch")
+            fields["verb"] = verb
         return cls(op, fields, lambda answer: {"outcomes": _outcomes(answer, ids)})
 
     def answered(self, answer: Any) -> Any:
@@ -134,6 +145,16 @@ class _Line:
 
     def _told(self) -> dict[str, bool]:
         return {"repeated": True} if self.repeated else {}
+
+
+def _claim_of(call: Call[Any]) -> dict[str, Any]:
+    """Return which claim a call is about, with its token where it has one."""
+    given = dict(zip(ARGUMENT.findall(call.sql), call.params, strict=True))
+    return {"name": given["name"], "key": given["key"], "token": given.get("token")}
+
+
+def _plain(answer: Any) -> Any:
+    return micros(answer) if isinstance(answer, datetime) else answer
 
 
 def _claimed(messages: list[Any]) -> dict[str, Any]:

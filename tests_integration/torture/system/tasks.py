@@ -9,11 +9,13 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from pgqueue import App, Bury, Context, Release, Retry
 from pgqueue.errors import InDoubt
+from tests_integration.torture.system import fanout, orchestrating
 from tests_integration.torture.system.recorder import payload_hash
 from tests_integration.torture.system.tap import history
 
@@ -27,36 +29,71 @@ class ToldToFail(Exception):
     """What the message asks its handler to raise."""
 
 
+Told = dict[str, Any] | None
+
+
 @app.task("torture.awaited", queue="torture_log")
-async def awaited(ctx: Context, uid: str, kind: str, ms: int, times: int = 0, mode: str = "") -> object:
+async def awaited(
+    ctx: Context,
+    uid: str,
+    kind: str,
+    ms: int,
+    times: int = 0,
+    mode: str = "",
+    nest: Told = None,
+    claim: Told = None,
+) -> object:
     with Run(ctx, uid) as run:
+        if claim is not None:
+            return run.answers("done", await orchestrating.once_async(uid, claim, ms, run.failing(times)))
         await asyncio.sleep(ms / 1000)
         if kind == "tx":
-            with run.effect():
+            with run.effect(), Nested(nest) as inner:
                 async with ctx.tx() as connection:
                     await connection.execute(EFFECT, run.row)
+                    if nest is not None:
+                        inner.generation = await fanout.arm(connection, nest)
                     run.fail_if_told(times)
             return run.answers("done", None)
         return run.obey(kind, times, mode)
 
 
 @app.task("torture.threaded", queue="torture_row")
-def threaded(ctx: Context, uid: str, kind: str, ms: int, times: int = 0, mode: str = "") -> object:
+def threaded(
+    ctx: Context,
+    uid: str,
+    kind: str,
+    ms: int,
+    times: int = 0,
+    mode: str = "",
+    nest: Told = None,
+    claim: Told = None,
+) -> object:
     with Run(ctx, uid) as run:
+        if claim is not None:
+            return run.answers("done", orchestrating.once(uid, claim, ms, run.failing(times)))
         time.sleep(ms / 1000)
         if kind == "tx":
-            with run.effect():
+            with run.effect(), Nested(nest) as inner:
                 with ctx.tx() as connection:
                     connection.execute(EFFECT, run.row)
+                    if nest is not None:
+                        inner.generation = fanout.arm(connection, nest)
                     run.fail_if_told(times)
             return run.answers("done", None)
         return run.obey(kind, times, mode)
 
 
+@app.task("torture.slot", queue="torture_log")
+def slot(ctx: Context, schedule: str) -> object:
+    with Run(ctx, None) as run:
+        return run.answers("done", None)
+
+
 class Run:
     """One run of a handler: `start` in the history, with its end."""
 
-    def __init__(self, ctx: Context, uid: str) -> None:
+    def __init__(self, ctx: Context, uid: str | None) -> None:
         message = ctx.message
         self._reads = message.read_ct
         self._mine = {"queue": ctx.queue, "msg_id": message.msg_id, "receipt": message.receipt}
@@ -69,6 +106,7 @@ class Run:
             release_ct=message.release_ct,
             uid=uid,
             hash=payload_hash(message.message),
+            from_barrier=ctx.from_barrier.generation if ctx.from_barrier else None,
         )
 
     def __enter__(self) -> Self:
@@ -90,6 +128,9 @@ class Run:
         """Fail the first `times` deliveries."""
         if self._reads <= times:
             raise ToldToFail(f"delivery {self._reads} of {times} that shall fail")
+
+    def failing(self, times: int) -> Callable[[], None]:
+        return lambda: self.fail_if_told(times)
 
     def obey(self, kind: str, times: int, mode: str) -> object:
         """Do what a message without effect asks for."""
@@ -116,10 +157,31 @@ class Run:
         raise ToldToFail("poison")
 
 
+class Nested:
+    """The arming of a barrier inside of a callback's transaction: it happens if and only if that commits."""
+
+    def __init__(self, plan: Told) -> None:
+        self._number = None if plan is None else history().invoke("arm", **fanout.told(plan))
+        self.generation: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._number is None:
+            return
+        if error is None:
+            history().ok(self._number, "arm", generation=self.generation)
+        elif isinstance(error, InDoubt):
+            history().info(self._number, "arm", error)
+        else:
+            history().fail(self._number, "arm", error)
+
+
 class Effect:
     """The span of `ctx.tx`: ok when effects and ack are committed, info when nobody knows."""
 
-    def __init__(self, uid: str, mine: dict[str, Any]) -> None:
+    def __init__(self, uid: str | None, mine: dict[str, Any]) -> None:
         self._number = history().invoke("effect", **mine, uid=uid)
 
     def __enter__(self) -> None:

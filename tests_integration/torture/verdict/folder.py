@@ -6,13 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests_integration.torture.verdict import audit
+from tests_integration.torture.verdict import audit, coordination
 from tests_integration.torture.verdict.clock import Clock
 from tests_integration.torture.verdict.findings import Findings
 from tests_integration.torture.verdict.lines import Fields, Joiner, read_json_lines
 from tests_integration.torture.verdict.model import History
 from tests_integration.torture.verdict.processes import Process
-from tests_integration.torture.verdict.shapes import CLASSES, CONFIG, FAULT, FORMAT, QUEUE, WITNESSES, misfit
+from tests_integration.torture.verdict.shapes import (
+    CLASSES,
+    CONFIG,
+    EVENTS,
+    FAULT,
+    FORMAT,
+    QUEUE,
+    WITNESSES,
+    misfit,
+)
 from tests_integration.torture.verdict.sorting import Sorter
 
 PLACES = {
@@ -39,9 +48,14 @@ def read(folder: Path, findings: Findings) -> History:
                 life.effect_rows.append(row)
             else:
                 setattr(life, place, row)
+            if place == "dead" and row.get("redriven_as") is not None:
+                history.redriven[row["queue"], row["redriven_as"]] = row["msg_id"]
     sorter.finish()
     if config.get("audit"):
         audit.merge(history, _witness(folder, "audit.jsonl", findings))
+    if config.get("coordination"):
+        barriers = _witness(folder, "barriers.jsonl", findings)
+        coordination.merge(history, barriers, _witness(folder, "coordination.jsonl", findings))
     return history
 
 
@@ -89,6 +103,9 @@ def _witness(folder: Path, name: str, findings: Findings) -> list[Fields]:
         return []
     for number, fields in read_json_lines(path, findings, may_be_cut=False):
         problem = misfit(fields, WITNESSES[name])
+        if name == "coordination.jsonl" and not problem:
+            wanted = EVENTS.get(fields["what"])
+            problem = "unknown event" if wanted is None else misfit(fields, wanted)
         if problem:
             findings.add("history_broken", why=problem, lines=[f"{name}:{number}"])
         else:

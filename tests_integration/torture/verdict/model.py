@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests_integration.torture.verdict.clock import Clock
+from tests_integration.torture.verdict.coordinated import Coordination
 from tests_integration.torture.verdict.faults import Faults, Window
 from tests_integration.torture.verdict.lines import Fields, Op
 from tests_integration.torture.verdict.processes import Processes
@@ -168,6 +169,7 @@ class History:
     phases: dict[str, int] = field(default_factory=dict)
     drained: tuple[Op, int] | None = None
     leaks: tuple[Op, Fields] | None = None
+    coordination: Coordination = field(default_factory=Coordination)
     samples: list[tuple[int, Fields]] = field(default_factory=list)
     unfinished: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))  # by process
     reconnects: int = 0

@@ -66,6 +66,9 @@ class Shape:
 
 
 SEND = row(text, integer, text)  # uid, hash, kind
+PLANNED = row(text, text, integer, text)  # queue, uid, hash, kind
+MEMBER = row(integer, text, integer, text)  # part, queue, msg_id, state
+CLAIMED: dict[str, Test] = {"name": text, "key": text, "token": optional(integer)}
 GOT = row(
     integer, integer, integer, integer, integer, integer, optional(text), integer
 )  # msg_id, receipt, read_ct, release_ct, db_from, db_until, uid, hash
@@ -96,6 +99,16 @@ SHAPES = {
     "nack": Shape(SETTLE | HIDES | {"verb": text}, OUTCOMES, lengths=("ids", "receipts", "hide_us", "outcomes")),
     "dead": Shape(SETTLE | {"reason": many(text)}, OUTCOMES, lengths=("ids", "receipts", "reason", "outcomes")),
     "extend": Shape(SETTLE | HIDES, OUTCOMES, lengths=("ids", "receipts", "hide_us", "outcomes")),
+    "arm": Shape(
+        {"barrier": text, "parts": many(PLANNED), "callback": PLANNED, "failure": optional(PLANNED),
+         "fire_empty": boolean, "new_generation": boolean},
+        {"generation": optional(integer)},
+    ),
+    "abort": Shape({"barrier": text}, {"answer": text}),
+    "try_claim": Shape(CLAIMED, {"answer": optional(integer)}),
+    "renew_claim": Shape(CLAIMED),
+    "finish_claim": Shape(CLAIMED),
+    "release_claim": Shape(CLAIMED),
     "redrive": Shape({"queue": text}, {"pairs": many(row(integer, integer))}),
     "reconnect": Shape(alone=True),
     "died": Shape(ok={"pid": integer, "why": text}, alone=True),
@@ -115,6 +128,22 @@ WITNESSES: dict[str, dict[str, Test]] = {
                          "release_ct": integer, "db_died": integer, "uid": optional(text), "hash": integer},
     "final-archive.jsonl": {"queue": text, "msg_id": integer, "uid": optional(text), "hash": integer},
     "audit.jsonl": {"queue": text, "verb": text, "msg_id": integer, "receipt": optional(integer), "db_at": integer},
+    "barriers.jsonl": {"generation": integer, "key": text, "state": text, "policy": text, "callback_uid": optional(text),
+                       "failure_uid": optional(text), "db_deadline": integer, "db_ended": optional(integer),
+                       "reason": text, "members": many(MEMBER)},
+    "coordination.jsonl": {"seq": integer, "what": text, "db_at": integer},
+}  # fmt: skip
+EVENTS: dict[str, dict[str, Test]] = {  # of coordination.jsonl, by `what`
+    "turn": {"generation": integer, "from": optional(text), "to": text},
+    "fired": {"generation": integer, "queue": text, "msg_id": integer, "uid": optional(text), "open": integer},
+    "claim": {"name": text, "key": text, "token": integer, "state": text, "holder": optional(text),
+              "db_from": integer, "db_until": integer},
+    "slot": {"schedule": text, "queue": text, "msg_id": integer, "slot": integer},
+    "plan": {"schedule": text, "next": integer, "fast": integer},
+    "stop": {"fast": integer},
+    "lead": {"name": text, "holder": optional(text), "token": integer, "db_from": integer, "db_renewed": integer,
+             "db_until": integer},
+    "sweep": {"chore": text, "token": integer, "db_began": integer},
 }  # fmt: skip
 CONFIG: dict[str, Test] = {"seed": integer, "profile": text, "clock_offset_us": integer, "queues": mapping}
 QUEUE: dict[str, Test] = {

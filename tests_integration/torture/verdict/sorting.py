@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from tests_integration.torture.verdict import coordination
 from tests_integration.torture.verdict.clock import Reading
 from tests_integration.torture.verdict.lines import Op, Spoken
 from tests_integration.torture.verdict.model import (
@@ -38,6 +39,8 @@ class Sorter:
         settled = _SETTLES.get(op.name)
         if settled is not None:
             self._settle(spoken, settled)
+            return
+        if coordination.take(spoken, self.history):
             return
         sort: Callable[[Spoken], None] | None = getattr(self, f"_take_{op.name}", None)
         if sort is not None:
@@ -95,6 +98,8 @@ class Sorter:
             result.get("err"),
         )
         self.history.life(run.queue, run.msg_id).runs.append(run)
+        if args.get("from_barrier") is not None:
+            self.history.coordination.told_by[spoken.op] = args["from_barrier"]
 
     def _take_effect(self, spoken: Spoken) -> None:
         args = spoken.args

@@ -7,13 +7,17 @@ from typing import Any
 
 from tests_integration.torture.verdict.checks import (
     accounts,
+    barriers,
     bounded,
+    claims,
     duplicates,
     effects,
     ending,
+    leaders,
     leases,
     liveness,
     receipts,
+    slots,
     stuck,
 )
 from tests_integration.torture.verdict.findings import Findings
@@ -30,5 +34,9 @@ CHECKS: tuple[Check, ...] = (
     bounded.check,
     stuck.check,
     liveness.check,
+    barriers.check,
+    claims.check,
+    slots.check,
+    leaders.check,
     ending.check,
 )

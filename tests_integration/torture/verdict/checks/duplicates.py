@@ -98,7 +98,11 @@ def _after_an_end(op: Op, verb: str, earlier: Run, run: Run, life: Life, history
 
 def _lapsed(earlier: Run, run: Run, old: Lease, new: Lease, life: Life, history: History) -> str:
     """Say why the holder let its lease lapse."""
-    if new.db_from < earliest_end(old, life, history, new.op.ended or new.op.began):
+    # Whoever took it next may have given it back unstarted: the clock need not have been past that lease's end any more.
+    taker = min(
+        (one for one in life.leases if old.at < one.at <= new.at), key=lambda one: one.at, default=new
+    )
+    if taker.db_from < earliest_end(old, life, history, taker.op.ended or taker.op.began):
         return UNEXPLAINED
     death = _death(earlier, run, history)
     if death is not None:

@@ -24,6 +24,7 @@ from tests_integration.torture.verdict.model import (
 )
 
 SHORT_US = 1_000
+GIVE_BACK = ("retry", "release")
 
 
 def check(history: History, findings: Findings) -> dict[str, Any]:
@@ -51,12 +52,17 @@ def check(history: History, findings: Findings) -> dict[str, Any]:
 def earliest_end(lease: Lease, life: Life, history: History, by: int) -> int:
     """Return when this lease was over at the earliest, µs of the database, after what its holder did until `by`."""
     end = max(lease.db_until, lease.db_from + lease.vt_us - SHORT_US)
-    for settle in life.settles:
+    for settle in sorted(life.settles, key=_is_last):
         # An ack or a burial shortens nothing: the message is gone, or as hidden as before.
         moves = settle.receipt == lease.receipt and settle.verb not in ENDINGS
         if moves and settle.fate is not Fate.NONE and settle.op.began <= by:
             end = _moved(end, settle, life, history, by)
     return end
+
+
+def _is_last(settle: Settle) -> bool:
+    """Whoever has given a message back extends nothing any more: an extension that is seen later was done before."""
+    return settle.verb in GIVE_BACK and settle.fate is Fate.SURE and settle.outcome == DONE
 
 
 def _moved(end: int, settle: Settle, life: Life, history: History, by: int) -> int:

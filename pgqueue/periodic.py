@@ -1,4 +1,4 @@
-"""How long to leave the database alone after it has failed."""
+"""For what is done again and again: how long to leave the database alone after it has failed."""
 
 from __future__ import annotations
 
