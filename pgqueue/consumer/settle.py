@@ -93,8 +93,7 @@ class Settler:
 
     def server_answered(self) -> None:
         """Hear that another call was answered: what waits because the server was away need not wait any longer."""
-        if self._trouble.failures:
-            self._answered.set()
+        self._answered.set()
 
     async def _pause_or_answer(self, seconds: float) -> None:
         """Wait so long, or until the server is heard to answer: leases run out meanwhile."""

@@ -96,3 +96,22 @@ def test_poison_that_is_not_kept_as_it_should_be(tmp_path: Path, dead: dict[str,
     verdict = poison(**dead).judged(tmp_path)
     assert verdict.violations["poison_not_buried"] == 1
     assert why in verdict.report["cases"]["poison_not_buried"][0]["why"]
+
+
+@pytest.mark.parametrize(("end", "wrong"), [("", False), ("fail", True)])
+def test_only_where_its_last_run_was_cut_short_may_poison_have_died_of_its_worker(
+    tmp_path: Path, end: str, wrong: bool
+) -> None:
+    chronicle = Chronicle()
+    chronicle.send("u1", 1, "poison")
+    chronicle.claim(A, 1, 11)
+    chronicle.run(A, 1, 11, end="fail", error="failure 1")
+    chronicle.nack(A, 1, 11)
+    chronicle.claim(A, 1, 12, read_ct=2)
+    chronicle.run(A, 1, 12, read_ct=2, end=end, error="failure 2")
+    chronicle.kill(A)
+    chronicle.wait(VT).claim("consumer-1.1", 1, 13, read_ct=3)
+    chronicle.bury("consumer-1.1", 1, 13)
+    chronicle.dead(1, error="worker process died: SIGKILL")
+    found = chronicle.finish().judged(tmp_path).violations
+    assert found == ({"poison_not_buried": 1} if wrong else {})

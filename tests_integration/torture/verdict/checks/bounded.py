@@ -13,6 +13,7 @@ BY_ITS_HANDLER = frozenset(
 )  # kinds of messages whose handler, or lack of one, buries
 BY_THE_READ = "hard_cap"  # whose handler may have killed the process each time, before it could say anything
 ERROR_SHOWN = 60
+DIED = "worker process died"
 
 
 def check(history: History, findings: Findings) -> dict[str, Any]:
@@ -95,6 +96,8 @@ def _check_poison(sent: Attempt, history: History, findings: Findings) -> None:
         why = "its payload is not whole"
     elif not row["error"] and (errors or row["reason"] != BY_THE_READ):
         why = "without an error"
+    elif life.runs[-1:] and life.runs[-1].op.kind not in {"ok", "fail"} and DIED in (row["error"] or ""):
+        pass  # its last run was cut short with its process, and that went wrong last
     elif errors and errors[-1][:ERROR_SHOWN] not in (row["error"] or ""):
         why = f"its last error is missing: {errors[-1][:ERROR_SHOWN]}"
     if why:
