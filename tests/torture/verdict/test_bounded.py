@@ -98,9 +98,11 @@ def test_poison_that_is_not_kept_as_it_should_be(tmp_path: Path, dead: dict[str,
     assert why in verdict.report["cases"]["poison_not_buried"][0]["why"]
 
 
-@pytest.mark.parametrize(("end", "wrong"), [("", False), ("fail", True)])
-def test_only_where_its_last_run_was_cut_short_may_poison_have_died_of_its_worker(
-    tmp_path: Path, end: str, wrong: bool
+@pytest.mark.parametrize(
+    ("end", "told", "wrong"), [("", False, False), ("fail", False, False), ("fail", True, True)]
+)
+def test_only_where_its_last_run_could_not_be_settled_may_poison_have_died_of_its_worker(
+    tmp_path: Path, end: str, told: bool, wrong: bool
 ) -> None:
     chronicle = Chronicle()
     chronicle.send("u1", 1, "poison")
@@ -109,6 +111,8 @@ def test_only_where_its_last_run_was_cut_short_may_poison_have_died_of_its_worke
     chronicle.nack(A, 1, 11)
     chronicle.claim(A, 1, 12, read_ct=2)
     chronicle.run(A, 1, 12, read_ct=2, end=end, error="failure 2")
+    if told:
+        chronicle.nack(A, 1, 12)
     chronicle.kill(A)
     chronicle.wait(VT).claim("consumer-1.1", 1, 13, read_ct=3)
     chronicle.bury("consumer-1.1", 1, 13)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tests_integration.torture.verdict.findings import Findings
-from tests_integration.torture.verdict.model import Attempt, Fate, History, Lease, Life, lines
+from tests_integration.torture.verdict.model import Attempt, Fate, History, Lease, Life, Run, lines
 
 BY_ITS_HANDLER = frozenset(
     {"bury", "malformed", "unknown"}
@@ -85,6 +85,10 @@ def _check_dead(life: Life, sent: Attempt | None, history: History, findings: Fi
         )  # fmt: skip
 
 
+def _settled_by_itself(life: Life, run: Run) -> bool:
+    return any(settle.receipt == run.receipt and settle.op.p == run.op.p for settle in life.settles)
+
+
 def _check_poison(sent: Attempt, history: History, findings: Findings) -> None:
     """What always fails is dead in the end, with its whole payload and the last thing that went wrong."""
     life = history.lives.get((sent.queue, sent.msg_id or 0)) or Life(sent.queue, sent.msg_id or 0)
@@ -96,8 +100,8 @@ def _check_poison(sent: Attempt, history: History, findings: Findings) -> None:
         why = "its payload is not whole"
     elif not row["error"] and (errors or row["reason"] != BY_THE_READ):
         why = "without an error"
-    elif life.runs[-1:] and life.runs[-1].op.kind not in {"ok", "fail"} and DIED in (row["error"] or ""):
-        pass  # its last run was cut short with its process, and that went wrong last
+    elif DIED in (row["error"] or "") and life.runs and not _settled_by_itself(life, life.runs[-1]):
+        pass  # the process of the last run died before it could say what had gone wrong there
     elif errors and errors[-1][:ERROR_SHOWN] not in (row["error"] or ""):
         why = f"its last error is missing: {errors[-1][:ERROR_SHOWN]}"
     if why:
