@@ -49,6 +49,14 @@ def test_between_two_readings_that_differ_the_whole_step_is_in_doubt() -> None:
     assert clock.slack(4 * SECOND) < 10_000
 
 
+def test_a_step_that_may_have_come_between_two_moments_counts_though_no_reading_shows_it_there() -> None:
+    back = 5_000_000
+    clock = Clock.read(0, [reading(1), reading(2), reading(4, AHEAD - back), reading(5, AHEAD - back)])
+    begin = 2 * SECOND  # still seen at the old offset
+    assert clock.earliest(begin, begin) > begin // 1000 + AHEAD - back // 2
+    assert clock.earliest(begin, begin + SECOND) < begin // 1000 + AHEAD - back + 10_000
+
+
 def test_what_the_clock_said_twice_is_told_apart_by_when_it_can_have_been() -> None:
     clock = Clock.read(0, [reading(1), reading(3, AHEAD - 2_000_000), reading(4, AHEAD - 2_000_000)])
     said = 2_000_000 + AHEAD

@@ -66,7 +66,9 @@ class Clock:
 
     def earliest(self, begin: int, end: int) -> int:
         """Return the earliest that the database's clock can have said between two moments, µs."""
-        moments = [begin, *(stretch.since for stretch in self.stretches if begin < stretch.since <= end)]
+        # A step can have come as soon as the last reading before it was over.
+        turns = [turn for stretch in self.stretches for turn in (stretch.since, stretch.last + 1)]
+        moments = [begin, *(turn for turn in turns if begin < turn <= end)]
         return min(self.database(moment) - self.slack(moment) for moment in moments)
 
     def slack(self, monotonic: int) -> int:
