@@ -161,6 +161,19 @@ def test_a_run_after_a_confirmed_ack(chronicle: Chronicle, tmp_path: Path) -> No
     assert chronicle.finish().judged(tmp_path).violations["unexplained_duplicate"] == 1
 
 
+@pytest.mark.parametrize(("kind", "cause"), [("stale", "poison"), ("plain", "unexplained")])
+def test_an_ack_held_up_by_a_handler_that_blocks_the_loop(tmp_path: Path, kind: str, cause: str) -> None:
+    chronicle = Chronicle()
+    chronicle.send("u1", 1)
+    chronicle.send("u2", 2, kind)
+    begun(chronicle, end="ok")
+    chronicle.claim(A, 2, 21)
+    chronicle.run(A, 2, 21, end="")
+    chronicle.wait(VT).done(B, 1, 12, read_ct=2)
+    verdict = chronicle.finish().judged(tmp_path)
+    assert verdict.report["figures"]["duplicates_by_cause"] == {cause: 1}
+
+
 def test_a_message_that_killed_its_interpreter(tmp_path: Path) -> None:
     chronicle = Chronicle()
     chronicle.send("u1", 1, "poison")

@@ -12,6 +12,7 @@ from tests_integration.torture.verdict.model import ENDINGS, EXTEND, Fate, Histo
 
 UNEXPLAINED = "unexplained"
 CUT = ("connection", "pooler", "server", "clock")
+HANGS = ("poison", "stale")
 NAMES = {"server": "server fault", "pooler": "connection"}
 
 
@@ -112,6 +113,9 @@ def _lapsed(earlier: Run, run: Run, old: Lease, new: Lease, life: Life, history:
     for fault in history.faults.of("pause"):
         if process is not None and process.pid in fault.pids and fault.overlaps(since, until):
             return "pause"
+    beside = [one for one in history.unfinished[earlier.op.p] if one.op.began < until]
+    if any(history.kind(one.uid) in HANGS for one in beside):
+        return "poison"  # it held up its whole process, also what that had to say of others
     limit = history.setting(life.queue, "health_stale_us") * 1000
     if limit and (earlier.op.ended or until) - earlier.op.began >= limit:
         return "deadline"
