@@ -74,8 +74,12 @@ def with_bouncer(begin: Callable[[Bouncer], object], end: Callable[[Bouncer], ob
 
 
 def _resume(bouncer: Bouncer) -> None:
-    with suppress(psycopg.Error):  # says so when there is nothing to resume
+    try:
         bouncer.resume(DATABASE)
+    except psycopg.Error as error:
+        if error.sqlstate is None:  # it says so when there is nothing to resume; 1.18 may also hang after a KILL
+            bouncer.kill()
+            bouncer.start()
 
 
 @contextmanager
