@@ -46,7 +46,7 @@ def _newer(own: Lease, op: Op, life: Life, history: History) -> Lease | None:
     if op.is_audit and history.clock.steps:  # when that was is then not known well enough
         return None
     for lease in life.leases:
-        sure = lease.op.ended
+        sure = None if lease.op.is_audit and history.clock.steps else lease.op.ended
         if lease.at <= own.at or sure is None or sure >= op.began or lease.receipt == own.receipt:
             continue
         if not history.taken_back(life, lease.op, "claim", lease.receipt, op.began):
