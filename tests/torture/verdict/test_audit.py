@@ -159,3 +159,46 @@ def test_an_extension_that_was_held_up_was_done_before_its_message_was_given_bac
     note(chronicle, "delete", 12)
     chronicle.ack(B, 1, 12)
     assert chronicle.finish().judged(tmp_path).violations == {}
+
+
+@pytest.mark.parametrize("was_set", [True, False])
+def test_when_a_claim_without_an_answer_was_is_unknown_where_the_clock_was_set_back(
+    chronicle: Chronicle, tmp_path: Path, was_set: bool
+) -> None:
+    """By the clock that was right before, it was there while the first lease still ran."""
+    back = 500 if was_set else 0
+    chronicle.wait(back)
+    sample(chronicle, 0)
+    claimed(chronicle, A, 11)
+    chronicle.wait(back)
+    sample(chronicle, -back)
+    sample(chronicle, -back)
+    note(
+        chronicle,
+        "release",
+        11,
+        seq=2,
+        db_at=(chronicle.now - back) * 1000,
+        db_until=(chronicle.now - back) * 1000,
+    )
+    chronicle.nack(A, 1, 11, "release")
+    then = (chronicle.now - back - (0 if was_set else 100)) * 1000
+    note(chronicle, "claim", 12, seq=3, db_at=then, db_until=then + VT * 1000, read_ct=2, release_ct=1)
+    chronicle.wait(VT).done(B, 1, 13, read_ct=3, release_ct=1)
+    note(
+        chronicle,
+        "claim",
+        13,
+        seq=4,
+        db_at=(chronicle.now - back - 5) * 1000,
+        db_until=(chronicle.now + VT) * 1000,
+        read_ct=3,
+        release_ct=1,
+    )
+    found = set(chronicle.finish().judged(tmp_path).violations)
+    assert ("overlap" in found or "late_effect" in found) is not was_set, found
+
+
+def sample(chronicle: Chronicle, ahead: int) -> None:
+    now = (chronicle.now + ahead) * 1000 + 500
+    chronicle.op("observer", "sample", result={"db_now": now, "queues": {}})
