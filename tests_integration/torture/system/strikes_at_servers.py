@@ -77,7 +77,9 @@ def _resume(bouncer: Bouncer) -> None:
     try:
         bouncer.resume(DATABASE)
     except psycopg.Error as error:
-        if error.sqlstate is None:  # it says so when there is nothing to resume; 1.18 may also hang after a KILL
+        if (
+            error.sqlstate is None
+        ):  # it says so when there is nothing to resume; 1.18 may also hang after a KILL
             bouncer.kill()
             bouncer.start()
 
