@@ -77,9 +77,8 @@ def _resume(bouncer: Bouncer) -> None:
     try:
         bouncer.resume(DATABASE)
     except psycopg.Error as error:
-        if (
-            error.sqlstate is None
-        ):  # it says so when there is nothing to resume; 1.18 may also hang after a KILL
+        # It says so when there is nothing to resume; but 1.18 may also hang after a KILL.
+        if error.sqlstate is None:
             bouncer.kill()
             bouncer.start()
 
