@@ -106,7 +106,10 @@ async def _serve(work: Work, doors: Doors) -> int:
     finally:
         for task in [schema, *chores]:
             task.cancel()
-        await asyncio.wait(chores, timeout=LAST_WORD_SECONDS)  # the reaper gives its lease back
+        # The reaper gives its lease back; what waits for a server that doesn't answer must not keep the process.
+        _, hanging = await asyncio.wait([schema, *chores], timeout=LAST_WORD_SECONDS)
+    if hanging:
+        leave(code)
     if schema.done() and not schema.cancelled():
         raise schema.result()
     return code

@@ -127,7 +127,7 @@ def test_backlogs_are_worked_off_by_weight(begin: Begin, queues: PgQueue, db: ps
 
     def far_enough() -> tuple[int, int] | None:
         ((orders, mails),) = db.execute(counts).fetchall()
-        return (orders, mails) if orders + mails >= 1500 else None
+        return (orders, mails) if orders + mails >= 3000 else None
 
     orders, mails = eventually(far_enough, 30) or (0, 0)
     worker.terminate()

@@ -6,6 +6,7 @@ is there once. The table of points and outcomes is printed with `-s`; docs/tortu
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -58,9 +59,17 @@ class Hall:
         )
 
     def run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+        connection = eventually(self._connected, 20)
+        assert connection
+        with connection:
             cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
+
+    def _connected(self) -> psycopg.Connection | None:
+        """Come back when the server is up: after the kill of a backend it recovers."""
+        with contextlib.suppress(psycopg.OperationalError):
+            return psycopg.connect(self._conninfo, autocommit=True)
+        return None
 
     def fill(self, queue: str, parts: int = PARTS) -> None:
         """Make the queue, arm its barrier and let all parts but the last arrive."""
